@@ -1,17 +1,17 @@
 """Everything that can go wrong for a caller, drawn as a tree.
 
-    AgentmemError
-    ├── BadInput              an argument, setting or file is not what it should be
-    │   ├── UnknownName       no memory, model, router … of that name (lists what is installed)
-    │   └── NotFound          no record, change or receipt with that id
-    ├── Refused               a rule of the journal forbids it; the sentence says what to do instead
-    │   └── Conflict          later changes stand in the way (``.later`` names them; ``cascade=True`` takes them too)
-    ├── HomeBusy              another process owns what was asked for (``.pid``)
-    ├── HomeDamaged           the files of the home do not fit together; ``agentmem doctor`` tells more
-    ├── PluginError           a plugin broke its promise or failed (``.plugin``)
-    ├── Missing               an optional part is not installed or not configured; the sentence says how to get it
-    ├── ModelError            a chat model, local model or embedder failed
-    └── BudgetExceeded        a limit of steps, tokens, seconds or money was reached
+AgentmemError
+├── BadInput              an argument, setting or file is not what it should be
+│   ├── UnknownName       no memory, model, router … of that name (lists what is installed)
+│   └── NotFound          no record, change or receipt with that id
+├── Refused               a rule of the journal forbids it; the sentence says what to do instead
+│   └── Conflict          later changes stand in the way (``.later`` names them; ``cascade=True`` takes them too)
+├── HomeBusy              another process owns what was asked for (``.pid``)
+├── HomeDamaged           the files of the home do not fit together; ``agentmem doctor`` tells more
+├── PluginError           a plugin broke its promise or failed (``.plugin``)
+├── Missing               an optional part is not installed or not configured; the sentence says how to get it
+├── ModelError            a chat model, local model or embedder failed
+└── BudgetExceeded        a limit of steps, tokens, seconds or money was reached
 """
 
 from __future__ import annotations
