@@ -191,9 +191,7 @@ class LocalModel(Protocol):
         """Greedy continuations up to a stop token, without the prompt. ``base``: with nothing mounted."""
         ...
 
-    def logits(
-        self, prompts: Sequence[str], *, base: bool = False, namespace: Namespace = ()
-    ) -> list[Vectors]:
+    def logits(self, prompts: Sequence[str], *, base: bool = False, namespace: Namespace = ()) -> list[Vectors]:
         """For each prompt (seq, vocab), float32."""
         ...
 
@@ -207,9 +205,7 @@ class LocalModel(Protocol):
 class Budget(Protocol):
     """What may still be spent in this turn; charging past it raises BudgetExceeded."""
 
-    def charge(
-        self, *, tokens: int = 0, calls: int = 0, money: float = 0.0, seconds: float = 0.0
-    ) -> None: ...
+    def charge(self, *, tokens: int = 0, calls: int = 0, money: float = 0.0, seconds: float = 0.0) -> None: ...
 
     def left(self) -> Mapping[str, float]: ...
 
@@ -246,9 +242,7 @@ class Memory(ABC):
 
     api_version: ClassVar[int] = API_VERSION
     name: ClassVar[str]
-    kinds: ClassVar[frozenset[str]] = frozenset(
-        {"turn", "chunk", "fact", "note", "triple", "summary", "insight"}
-    )
+    kinds: ClassVar[frozenset[str]] = frozenset({"turn", "chunk", "fact", "note", "triple", "summary", "insight"})
     capabilities: ClassVar[Capability] = Capability.NONE
     Config: ClassVar[type[MemoryConfig]] = MemoryConfig
 
@@ -313,7 +307,7 @@ class Memory(ABC):
         """Free physically what a purge removed. The default asks the core to drop the folder and rebuild."""
         raise RebuildRequested
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (a hook with a harmless default, not an abstract method)
         """Close files and release models. The memory is not used afterwards."""
 
 

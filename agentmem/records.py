@@ -78,9 +78,7 @@ class Draft:
     attributes: Mapping[str, Any] = field(default_factory=dict)  # JSON values only
     memories: tuple[str, ...] | None = None
     blobs: Mapping[str, bytes] = field(default_factory=dict)
-    exact_undo: bool = (
-        True  # False when taking it back cannot be exact (declared by the memory that computed it)
-    )
+    exact_undo: bool = True  # False when taking it back cannot be exact (declared by the memory that computed it)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +198,7 @@ class Query:
     k: int = 10
     kind: QueryKind = QueryKind.UNKNOWN
     as_of: float | None = None
-    filters: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # kind, speaker, session, thread: value or list of values
+    filters: Mapping[str, Any] = field(default_factory=dict)  # kind, speaker, session, thread: value or list of values
     speaker: str | None = None
     session: str | None = None
     thread: str | None = None
