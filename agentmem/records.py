@@ -1,4 +1,4 @@
-"""What flows through agentmem: records, drafts, changes, queries, hits. Frozen plain data; knows no store and no model."""
+"""What flows through agentmem: records, drafts, changes, queries, hits. Plain frozen data; knows no store, no model."""
 
 from __future__ import annotations
 
