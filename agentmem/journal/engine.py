@@ -1,0 +1,94 @@
+"""Opens the database under the journal: one place for pragmas, locking and the difference between the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from agentmem.errors import HomeBusy, HomeDamaged
+
+_LOCK_KEY = 0x6167656E  # PostgreSQL advisory lock, held to commit so that sequence numbers become visible in order
+
+
+def url_of(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def open_engine(url: str, *, readonly: bool = False, synchronous: str = "FULL", busy_ms: int = 5000) -> sa.Engine:
+    """An engine whose write transactions take the write lock at once and whose deletes leave no text behind."""
+    if readonly and url.startswith("sqlite:///"):
+        url = f"sqlite:///file:{url.removeprefix('sqlite:///')}?mode=ro&uri=true"
+    engine = sa.create_engine(url)
+    if engine.dialect.name != "sqlite":
+        return engine
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours, see below
+        connection.execute(f"PRAGMA busy_timeout={busy_ms}")
+        connection.execute("PRAGMA secure_delete=ON")  # off in some builds; without it purged text stays in free pages
+        connection.execute("PRAGMA temp_store=MEMORY")  # no copy of a text in a temporary file
+        connection.execute("PRAGMA cache_size=-32000")
+        if not readonly:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writing = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A write transaction, alone: sequence numbers taken inside become visible in their order."""
+    try:
+        with engine.execution_options(write=True).begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            yield connection
+    except OperationalError as error:
+        if "locked" in str(error):
+            raise HomeBusy("another process holds the journal's write lock for more than 5 s; try again") from error
+        raise
+    except DatabaseError as error:
+        if "malformed" in str(error) or "not a database" in str(error):
+            raise HomeDamaged(
+                f"{engine.url.database} is damaged; restore a backup made by 'agentmem backup'"
+            ) from error
+        raise
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A short read transaction; close it at once, an open one holds back the physical half of a purge."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DatabaseError as error:
+        if "malformed" in str(error) or "not a database" in str(error):
+            raise HomeDamaged(
+                f"{engine.url.database} is damaged; restore a backup made by 'agentmem backup'"
+            ) from error
+        raise
+
+
+def shrink(engine: sa.Engine) -> bool:
+    """Rewrite the database without free pages and empty the write-ahead log; False when a reader stood in the way."""
+    if engine.dialect.name != "sqlite":
+        return False
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        raw: Any = connection.connection.driver_connection
+        raw.execute("VACUUM")
+        busy = True
+        for _ in range(2):  # the first empties the log, the second sees it empty
+            busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0
+        return not busy

@@ -1,0 +1,154 @@
+"""Taking a transaction back by appending its inverse, or saying what stands in the way.
+
+A transaction may be undone when every record it touched still stands as it left it, and nothing that a person stated
+or corrected was derived from what it created. What memories derived by themselves goes along silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from agentmem.errors import Conflict, NotFound, Refused
+from agentmem.journal.codec import dumps
+from agentmem.journal.schema import changes, derivations, records, transactions
+from agentmem.journal.transaction import PERSON, State, Transaction
+from agentmem.records import Status
+
+_GONE = (Status.ABSENT.value, Status.PURGED.value)
+
+
+def undo(tx: Transaction, receipt_id: str, *, cascade: bool = False) -> None:
+    """Append to ``tx`` what takes the transaction ``receipt_id`` back: one net change per record.
+
+    Raises NotFound, Refused (a purge) or Conflict (later changes; ``cascade=True`` takes those back too).
+    """
+    taken = _collect(tx, receipt_id, cascade=cascade)
+    first: dict[str, sa.Row[Any]] = {}
+    for change in sorted(taken, key=lambda c: -int(c.seq)):
+        first[change.record_id] = change
+    for record_id, change in sorted(first.items(), key=lambda item: -int(item[1].seq)):
+        target = _before(change)
+        row = tx.row(record_id)
+        assert row is not None, f"change {change.seq} names a record that never was"
+        if State(row.version_id, row.status) != target:
+            tx.move(record_id, target, op="undo")
+        if target.status == Status.ABSENT.value:
+            drop_derived(tx, record_id, "undo")
+
+
+def drop_derived(tx: Transaction, record_id: str, op: str) -> None:
+    """Take along what memories derived from a record that is no longer live (and what they derived from that)."""
+    status = Status.RETRACTED.value if op == "retract" else Status.ABSENT.value
+    todo = [record_id]
+    seen = {record_id}
+    while todo:
+        parent = todo.pop()
+        for child in _children(tx, parent):
+            if child.id in seen or child.status in (*_GONE, status):
+                continue
+            seen.add(child.id)
+            if not stated_by_person(tx, child.id):
+                tx.move(child.id, State(child.version_id, status), op=op, cause=parent)
+                todo.append(child.id)
+
+
+def stated_by_person(tx: Transaction, record_id: str) -> bool:
+    """Whether a person wrote, corrected or approved the record, rather than a memory deriving it."""
+    query = (
+        sa.select(changes.c.seq)
+        .join(transactions, transactions.c.id == changes.c.tx)
+        .where(
+            changes.c.record_id == record_id,
+            changes.c.op.in_(("add", "correct", "approve")),
+            transactions.c.actor == PERSON,
+        )
+        .limit(1)
+    )
+    return tx.connection.execute(query).first() is not None
+
+
+def _collect(tx: Transaction, receipt_id: str, *, cascade: bool) -> list[sa.Row[Any]]:
+    """The changes to take back; with ``cascade`` those of later transactions that stand in the way as well."""
+    todo, seen = [receipt_id], {receipt_id}
+    taken: list[sa.Row[Any]] = []
+    blocking: dict[str, str] = {}
+    while todo:
+        own = _changes_of(tx, todo.pop())
+        if any(c.redacted or c.op == "purge" for c in own):
+            raise Refused(
+                "a purge cannot be undone, nor a change of a record that was purged since: nothing is kept of it"
+            )
+        taken += own
+        last = {c.record_id: c for c in own}
+        for record_id, change in last.items():
+            for later, why in _in_the_way(tx, record_id, change, own):
+                if later not in seen:
+                    blocking.setdefault(later, why)
+                    if cascade:
+                        seen.add(later)
+                        todo.append(later)
+    if blocking and not cascade:
+        names = sorted(blocking)
+        raise Conflict(
+            f"{receipt_id} cannot be undone alone: {'; '.join(blocking[i] for i in names[:3])}"
+            f"{' …' if len(names) > 3 else ''}; undo {', '.join(names[:3])} first, or give cascade=True to take "
+            "everything later back too",
+            names,
+        )
+    return taken
+
+
+def _in_the_way(
+    tx: Transaction, record_id: str, change: sa.Row[Any], own: Iterable[sa.Row[Any]]
+) -> list[tuple[str, str]]:
+    """(transaction, sentence) for each later transaction that must go first."""
+    out: list[tuple[str, str]] = []
+    row = tx.row(record_id)
+    assert row is not None, f"change {change.seq} names a record that never was"
+    if not _same(tx, State(row.version_id, row.status), State(change.after_version, change.after_status)):
+        query = sa.select(changes.c.tx, changes.c.op).where(
+            changes.c.record_id == record_id, changes.c.seq > change.seq, changes.c.tx != change.tx
+        )
+        out += [(r.tx, f"record {record_id[:12]} changed later ({r.op})") for r in tx.connection.execute(query)]
+    created = any(c.record_id == record_id and _before(c).status in _GONE for c in own)
+    if created and change.after_status not in _GONE:
+        for child in _children(tx, record_id):
+            if child.status not in _GONE and stated_by_person(tx, child.id):
+                query = sa.select(changes.c.tx).where(changes.c.record_id == child.id).order_by(changes.c.seq).limit(1)
+                made = tx.connection.execute(query).scalar_one()
+                if made != change.tx:
+                    out.append((made, f"record {child.id[:12]}, which a person stated, derives from it"))
+    return out
+
+
+def _same(tx: Transaction, one: State, other: State) -> bool:
+    """Whether two states hold the same content; a body restored by another undo counts as the same."""
+    if one.status != other.status or one.version_id == other.version_id:
+        return one == other
+    if one.version_id is None or other.version_id is None:
+        return False
+    left, right = tx.data(one.version_id), tx.data(other.version_id)
+    left.pop("version", None)
+    right.pop("version", None)
+    return dumps(left) == dumps(right)
+
+
+def _before(change: sa.Row[Any]) -> State:
+    if change.before_status is None:
+        return State(change.after_version, Status.ABSENT.value)
+    return State(change.before_version, change.before_status)
+
+
+def _changes_of(tx: Transaction, receipt_id: str) -> list[sa.Row[Any]]:
+    found = list(tx.connection.execute(sa.select(changes).where(changes.c.tx == receipt_id).order_by(changes.c.seq)))
+    if not found:
+        raise NotFound(f"no receipt '{receipt_id}'; 'agentmem history' lists the last ones")
+    return found
+
+
+def _children(tx: Transaction, record_id: str) -> list[sa.Row[Any]]:
+    query = sa.select(records).join(derivations, derivations.c.child == records.c.id)
+    return list(tx.connection.execute(query.where(derivations.c.parent == record_id).order_by(records.c.created_seq)))

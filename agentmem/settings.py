@@ -1,0 +1,136 @@
+"""Settings of a home: keywords before environment (AGENTMEM_*) before agentmem.toml before defaults.
+
+Each memory has a section of its own name, checked by the memory's own Config when it is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentmem.errors import BadInput
+
+FILE_NAME = "agentmem.toml"
+DEFAULT_MEMORIES = ("chroma", "bm25", "context")
+
+
+class BudgetSettings(BaseModel):
+    """What one turn may spend; money in US dollars, ``money_per_day`` over all turns of a home."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    steps: int = Field(30, ge=1)
+    tokens: int = Field(60_000, ge=100)
+    seconds: float = Field(300.0, gt=0)
+    money: float = Field(1.0, ge=0)
+    money_per_day: float = Field(10.0, ge=0)
+    context_tokens: int = Field(3_000, ge=100, description="how much recalled text is put before the model")
+
+
+class Settings(BaseModel):
+    """Everything that can be set, flat; sections of memories are kept in ``sections``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: str = Field("extractive", description="chat model: extractive, openai:NAME, local:PATH, provider:NAME")
+    local_model: str | None = Field(None, description="weights that can be edited: demo, a path, or none")
+    embedder: str = "minilm"
+    memories: tuple[str, ...] = DEFAULT_MEMORIES
+    router: str = "rules"
+    k: int = Field(10, ge=1, le=1000)
+    approval: Literal["auto", "ask"] = "auto"
+    recall_timeout_s: float = Field(5.0, gt=0)
+    observe: bool = Field(True, description="let memories derive records after each event")
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    base_url: str | None = Field(None, description="of an OpenAI-compatible server")
+    api_key_env: str = Field("OPENAI_API_KEY", description="the environment variable that holds the key")
+    journal_url: str | None = None
+    budget: BudgetSettings = BudgetSettings()
+    sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def section(self, name: str) -> dict[str, Any]:
+        return dict(self.sections.get(name, {}))
+
+
+def read_settings(
+    home: Path,
+    keywords: Mapping[str, Any] | None = None,
+    assignments: Iterable[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings of a home. ``assignments`` are "name=value" or "memory.name=value" as in ``--set``."""
+    merged: dict[str, Any] = {"sections": {}, "budget": {}}
+    _merge(merged, _file(home / FILE_NAME), f"{FILE_NAME} in the home")
+    _merge(merged, _environment(os.environ if environ is None else environ), "the environment")
+    _merge(merged, {k: v for k, v in (keywords or {}).items() if v is not None}, "the keywords")
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise BadInput(f"--set takes NAME=VALUE or MEMORY.NAME=VALUE, not '{assignment}'")
+        _merge(merged, _nested(name.strip(), parse_value(value.strip())), "--set")
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise BadInput(explain(error, Settings)) from error
+
+
+def parse_value(text: str) -> Any:
+    """A value as TOML reads it (numbers, true, lists, quoted text); anything else is text as it stands."""
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first fault of a pydantic error as one sentence with the names that would be right."""
+    fault = error.errors()[0]
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"no setting named '{name}'; known: {', '.join(model.model_fields)}"
+    return f"setting '{name}' = {fault['input']!r} is not right: {fault['msg'].lower()}"
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}; mend or remove it") from error
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in environ.items():
+        if key.startswith("AGENTMEM_") and key not in ("AGENTMEM_HOME", "AGENTMEM_CACHE"):
+            name = key.removeprefix("AGENTMEM_").lower()
+            _merge(out, _nested(name.replace("__", "."), parse_value(value)), "the environment")
+    return out
+
+
+def _nested(name: str, value: Any) -> dict[str, Any]:
+    head, dot, tail = name.partition(".")
+    return {head: {tail: value}} if dot else {head: value}
+
+
+def _merge(into: dict[str, Any], new: Mapping[str, Any], where: str) -> None:
+    """Lay ``new`` over ``into``: tables that are no setting of ours are sections of memories."""
+    for key, value in new.items():
+        if key in Settings.model_fields and key not in ("budget", "sections"):
+            if key == "memories" and isinstance(value, str):
+                value = [part.strip() for part in value.split(",") if part.strip()]
+            into[key] = value
+        elif key == "budget" and isinstance(value, Mapping):
+            into.setdefault("budget", {}).update(value)
+        elif key == "sections" and isinstance(value, Mapping):
+            for name, section in value.items():
+                into.setdefault("sections", {}).setdefault(name, {}).update(section)
+        elif isinstance(value, Mapping):
+            into.setdefault("sections", {}).setdefault(key, {}).update(value)
+        else:
+            known = ", ".join(k for k in Settings.model_fields if k != "sections")
+            raise BadInput(f"no setting named '{key}' (in {where}); known: {known}, and MEMORY.NAME")
