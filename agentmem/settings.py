@@ -23,30 +23,32 @@ class BudgetSettings(BaseModel):
     """What one turn may spend; money in US dollars, ``money_per_day`` over all turns of a home."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    steps: int = Field(30, ge=1)
-    tokens: int = Field(60_000, ge=100)
-    seconds: float = Field(300.0, gt=0)
-    money: float = Field(1.0, ge=0)
-    money_per_day: float = Field(10.0, ge=0)
-    context_tokens: int = Field(3_000, ge=100, description="how much recalled text is put before the model")
+    steps: int = Field(default=30, ge=1)
+    tokens: int = Field(default=60_000, ge=100)
+    seconds: float = Field(default=300.0, gt=0)
+    money: float = Field(default=1.0, ge=0)
+    money_per_day: float = Field(default=10.0, ge=0)
+    context_tokens: int = Field(default=3_000, ge=100, description="how much recalled text a model is shown")
 
 
 class Settings(BaseModel):
     """Everything that can be set, flat; sections of memories are kept in ``sections``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    model: str = Field("extractive", description="chat model: extractive, openai:NAME, local:PATH, provider:NAME")
-    local_model: str | None = Field(None, description="weights that can be edited: demo, a path, or none")
+    model: str = Field(
+        default="extractive", description="chat model: extractive, openai:NAME, local:PATH, provider:NAME"
+    )
+    local_model: str | None = Field(default=None, description="weights that can be edited: demo, a path, or none")
     embedder: str = "minilm"
     memories: tuple[str, ...] = DEFAULT_MEMORIES
     router: str = "rules"
-    k: int = Field(10, ge=1, le=1000)
+    k: int = Field(default=10, ge=1, le=1000)
     approval: Literal["auto", "ask"] = "auto"
-    recall_timeout_s: float = Field(5.0, gt=0)
-    observe: bool = Field(True, description="let memories derive records after each event")
+    recall_timeout_s: float = Field(default=5.0, gt=0)
+    observe: bool = Field(default=True, description="let memories derive records after each event")
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
-    base_url: str | None = Field(None, description="of an OpenAI-compatible server")
-    api_key_env: str = Field("OPENAI_API_KEY", description="the environment variable that holds the key")
+    base_url: str | None = Field(default=None, description="of an OpenAI-compatible server")
+    api_key_env: str = Field(default="OPENAI_API_KEY", description="the environment variable that holds the key")
     journal_url: str | None = None
     budget: BudgetSettings = BudgetSettings()
     sections: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -259,6 +259,12 @@ class Journal:
         with reading(self.engine) as connection:
             return {row.id: (row.version_id, row.status) for row in connection.execute(query)}
 
+    def records_quoting(self, piece: str) -> list[str]:
+        """Ids of records in which some version, past ones included, holds these words."""
+        query = sa.select(versions.c.record_id).where(versions.c.data.contains(piece, autoescape=True)).distinct()
+        with reading(self.engine) as connection:
+            return sorted(connection.execute(query).scalars())
+
     def derivation_pairs(self) -> list[tuple[str, str]]:
         with reading(self.engine) as connection:
             return [(row.child, row.parent) for row in connection.execute(sa.select(derivations))]

@@ -1,0 +1,232 @@
+"""Keeps every memory up to date with the journal and asks them in parallel; a memory that fails does so alone."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from agentmem.contract import Capability, Memory, RebuildRequested
+from agentmem.deadline import Call, Overdue
+from agentmem.errors import HomeDamaged, PluginError, UnknownName
+from agentmem.journal import Journal
+from agentmem.records import Change, Hit, Query, Recall, in_scope
+
+_BATCH = 2000
+Make = Callable[[], Memory]
+
+
+class View:
+    """One memory and its place in the journal.
+
+    ``make`` builds the memory anew (after its folder was dropped); ``pid`` is the owner's when another process holds
+    the home and the memory's files cannot be shared.
+    """
+
+    def __init__(self, name: str, make: Make, folder: Path, journal: Journal, *, pid: int | None = None) -> None:
+        self.name = name
+        self.pid = pid
+        self._make = make
+        self._folder = folder
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._memory: Memory | None = None
+        self._hanging: Call[Recall] | None = None
+
+    @property
+    def memory(self) -> Memory:
+        """The memory, made at first use; PluginError when it cannot be."""
+        with self._lock:
+            if self._memory is None:
+                self._memory = self._make()
+            return self._memory
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether a call of this memory has not come back; nothing else is asked of it until it does."""
+        return self._hanging is not None and self._hanging.running
+
+    # ---- writing
+
+    def catch_up(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Apply what the journal has and the memory has not; returns how many changes that were.
+
+        A change that cannot be applied is set aside (``agentmem doctor`` shows it) and the view goes on.
+        """
+        applied = 0
+        with self._lock:
+            memory = self.memory
+            head = self._journal.records.head()
+            since = memory.applied
+            if since > head:  # an older journal was put back under a newer index
+                self._drop()
+                memory, since = self.memory, 0
+            start = since
+            while since < head:
+                changes, upto = self._journal.feed.read(since, _BATCH, kinds=memory.kinds, view=self.name)
+                if upto == since:
+                    break
+                if changes:
+                    self._apply(memory, changes)
+                    applied += len(changes)
+                memory.applied = since = upto
+                if progress is not None:
+                    progress(since - start, head - start)
+        return applied
+
+    def _apply(self, memory: Memory, changes: Sequence[Change]) -> None:
+        try:
+            memory.apply(changes)
+        except HomeDamaged:
+            raise
+        except Exception as error:  # the core's call into a plugin: halve until the change that it cannot take is alone
+            if len(changes) == 1:
+                text = f"{type(error).__name__}: {error}"
+                self._journal.put_aside(self.name, changes[0].seq, changes[0].record_id, text)
+                return
+            middle = len(changes) // 2
+            self._apply(memory, changes[:middle])
+            self._apply(memory, changes[middle:])
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Drop the memory's folder and build its index again from the journal."""
+        with self._lock:
+            self._drop()
+            self._journal.clear_aside(self.name)
+            return self.catch_up(progress)
+
+    def erase(self) -> None:
+        """Free physically what a purge removed."""
+        with self._lock:
+            try:
+                self.memory.erase()
+            except RebuildRequested:
+                self._drop()
+            self.catch_up()
+
+    def _drop(self) -> None:
+        self.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    # ---- reading
+
+    def recall(self, query: Query) -> Recall:
+        """The memory's answer, with faults and promises checked; never raises for a plugin's failure."""
+        if self.pid is not None:
+            return self._abstain(f"process {self.pid} holds this home and '{self.name}' cannot be shared with it")
+        started = time.perf_counter()
+        try:
+            with self._lock:
+                memory = self.memory
+                if query.as_of is not None and Capability.AS_OF not in memory.capabilities:
+                    return self._abstain(f"'{self.name}' holds the present only; it cannot answer for an earlier time")
+                if not memory.context.readonly:
+                    self.catch_up()
+                found = memory.recall(query)
+            return self._checked(found, query, 1000 * (time.perf_counter() - started))
+        except Exception as error:  # the core's call into a plugin: its fault becomes a recall with an error
+            ms = 1000 * (time.perf_counter() - started)
+            return Recall(memory=self.name, ms=ms, error=f"{type(error).__name__}: {error}")
+
+    def _checked(self, found: Recall, query: Query, ms: float) -> Recall:
+        if not isinstance(found, Recall):
+            raise PluginError(f"'{self.name}' answered with a {type(found).__name__} instead of a Recall", self.name)
+        hits: list[Hit] = []
+        for hit in found.hits:
+            if not isinstance(hit, Hit):
+                raise PluginError(f"'{self.name}' returned a {type(hit).__name__} among its hits", self.name)
+            if in_scope(hit.record.namespace, query.namespace):
+                hits.append(Hit(hit.record, float(hit.score), hit.why, hit.path, self.name))
+        hits.sort(key=lambda h: (-h.score, h.record.id))
+        return Recall(
+            hits=tuple(hits[: max(query.k, 0)]),
+            signals=found.signals,
+            abstain=found.abstain,
+            channels=found.channels,
+            memory=self.name,
+            ms=ms,
+            error=found.error,
+        )
+
+    def _abstain(self, reason: str) -> Recall:
+        return Recall(memory=self.name, abstain=reason)
+
+    def recall_in_time(self, query: Query) -> Call[Recall] | Recall:
+        """Start a recall on its own thread; an answer at once when an earlier one still hangs."""
+        if self.is_hanging:
+            return Recall(memory=self.name, error="an earlier call has not come back yet; the memory is left out")
+        self._hanging = None
+        return Call(lambda: self.recall(query), f"recall-{self.name}")
+
+    def note_hanging(self, call: Call[Recall]) -> None:
+        self._hanging = call
+
+    def close(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+
+class Views:
+    """All memories of a home."""
+
+    def __init__(self, views: Mapping[str, View], faults: Mapping[str, str]) -> None:
+        self._views = dict(views)
+        self.faults = dict(faults)  # memories that are switched on but cannot be used, with the reason
+
+    def names(self) -> list[str]:
+        return list(self._views)
+
+    def __getitem__(self, name: str) -> View:
+        if name in self._views:
+            return self._views[name]
+        if name in self.faults:
+            raise PluginError(self.faults[name], name)
+        known = ", ".join(self._views) or "none"
+        raise UnknownName(f"no memory named '{name}'; switched on: {known} (settings: memories = [...])")
+
+    def all(self) -> list[View]:
+        return list(self._views.values())
+
+    def usable(self, *, parametric: bool = True) -> list[View]:
+        """The views whose memories can be made; what cannot is noted among the faults."""
+        out = []
+        for name, view in list(self._views.items()):
+            try:
+                memory = view.memory
+            except Exception as error:  # a plugin's constructor may do anything
+                self.faults[name] = f"memory '{name}' cannot be opened: {type(error).__name__}: {error}"
+                del self._views[name]
+                continue
+            if parametric or Capability.PARAMETRIC not in memory.capabilities:
+                out.append(view)
+        return out
+
+    def recall(self, query: Query, names: Sequence[str], timeout_s: float) -> list[Recall]:
+        """Ask several memories at once; each answers, abstains, or is reported as failed or too slow."""
+        started = time.monotonic()
+        waiting = [self[name].recall_in_time(query) for name in names]
+        out = []
+        for name, call in zip(names, waiting, strict=True):
+            if isinstance(call, Recall):
+                out.append(call)
+                continue
+            try:
+                out.append(call.result(max(0.0, timeout_s - (time.monotonic() - started))))
+            except Overdue:
+                self[name].note_hanging(call)
+                ms = 1000 * (time.monotonic() - started)
+                out.append(Recall(memory=name, ms=ms, error=f"no answer within {timeout_s:g} s; left out"))
+        return out
+
+    def catch_up(self) -> None:
+        for view in self.usable():
+            if view.pid is None and not view.is_hanging and not view.memory.context.readonly:
+                view.catch_up()
+
+    def close(self) -> None:
+        for view in self._views.values():
+            view.close()
