@@ -250,7 +250,7 @@ class Home:
             self._erase(job, [])
         return True
 
-    def _require_owner(self, verb: str) -> None:
+    def require_owner(self, verb: str) -> None:
         if not self.take_ownership():
             pid = self._ownership.owner()
             raise HomeBusy(f"process {pid} holds {self.folder}; {verb} there, or close it first", pid)
@@ -337,7 +337,7 @@ class Home:
 
     def purge(self, record_ids: Sequence[str], *, sources: bool = False) -> Receipt:
         """Remove records physically from the journal and from every memory; the receipt says what is out of reach."""
-        self._require_owner("purge")
+        self.require_owner("purge")
         plan = self.journal.purge_plan(record_ids, sources=sources)
         doomed = list(self.journal.records.get_many(plan).values())
         job = self.journal.purge(record_ids, sources=sources)

@@ -231,8 +231,8 @@ class Journal:
             total.update(dumps([record_id, state_of(data)]).encode())
         return total.hexdigest()
 
-    def state(self, *, as_of: float | None = None) -> list[tuple[str, dict[str, Any]]]:
-        """(id, content) of every live record, sorted by id."""
+    def state(self, *, as_of: float | None = None, in_order: bool = False) -> list[tuple[str, dict[str, Any]]]:
+        """(id, content) of every live record, sorted by id or, ``in_order``, by place in the journal."""
         if as_of is not None:
             held = {r.version_id: r.id for r in self.records.find(as_of=as_of)}
             with reading(self.engine) as connection:
@@ -242,7 +242,7 @@ class Journal:
             sa.select(records.c.id, versions.c.data)
             .join(versions, versions.c.id == records.c.version_id)
             .where(records.c.status == Status.ACTIVE.value)
-            .order_by(records.c.id)
+            .order_by(records.c.created_seq if in_order else records.c.id)
         )
         with reading(self.engine) as connection:
             return [(row.id, json.loads(row.data)) for row in connection.execute(query)]

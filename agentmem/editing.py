@@ -1,0 +1,120 @@
+"""Facts on their way into weights: the fact is a record, the edit derives from it, the journal is the queue.
+
+A fact whose attributes ask for an edit that no memory has derived yet is queued; nothing else keeps the queue.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from agentmem.contract import Capability
+from agentmem.errors import BadInput, Missing, PluginError
+from agentmem.home import Home
+from agentmem.records import Draft, EditRequest, Event, Receipt, Record, Status
+
+EDIT = "edit"
+_QUEUE_LIMIT = 64  # a queue of a batch memory is computed at this length at the latest
+
+
+def edit(home: Home, requests: Sequence[EditRequest], *, memory: str, actor: str, ask: bool) -> Receipt:
+    """Write the facts down and, unless they wait for approval or for a batch, compute their edits."""
+    view = home.views[memory]  # an unknown name is refused before anything is written
+    if home.local_model is None:
+        raise Missing(f"'{memory}' edits a local model and none is set; give --local-model demo, or a model's folder")
+    drafts = [_fact(home, request, memory) for request in requests]
+    status = Status.PENDING if ask else Status.ACTIVE
+    receipt = home.write(drafts, verb="edit", actor=actor, status=status)
+    if ask:
+        return receipt
+    if Capability.BATCH in view.memory.capabilities and len(queued(home).get(memory, ())) < _QUEUE_LIMIT:
+        note = f"queued for '{memory}'; computed before the next complete, recall or ask"
+        return replace(receipt, notes=(*receipt.notes, note))
+    verdicts: dict[str, Any] = {}
+    notes = list(receipt.notes)
+    for derived in flush(home, memory):
+        verdicts |= derived.verdicts
+        notes += derived.notes
+    return replace(receipt, verdicts=verdicts, notes=tuple(notes))
+
+
+def queued(home: Home) -> dict[str, list[Record]]:
+    """Live facts that ask for an edit which no memory has derived yet, by memory."""
+    waiting: dict[str, list[Record]] = defaultdict(list)
+    for record in home.journal.records.find(kinds=("fact",)):
+        wish = record.attributes.get(EDIT)
+        if wish and not _has_edit(home, record, wish["memory"]):
+            waiting[wish["memory"]].append(record)
+    return dict(waiting)
+
+
+def _has_edit(home: Home, record: Record, memory: str) -> bool:
+    children = home.journal.records.get_many(sorted(home.journal.records.child_ids([record.id])))
+    return any(
+        child.kind == EDIT
+        and child.attributes.get("memory") == memory
+        and child.status in (Status.ACTIVE, Status.ARCHIVED)
+        for child in children.values()
+    )
+
+
+def flush(home: Home, memory: str | None = None) -> list[Receipt]:
+    """Compute the queued edits, one batch a memory."""
+    if home.local_model is None or home.readonly or not home.take_ownership():
+        return []
+    receipts = []
+    for name, records in queued(home).items():
+        if memory is not None and name != memory:
+            continue
+        requests = tuple(request_of(record) for record in records)
+        event = Event(kind=EDIT, records=tuple(records), requests=requests, namespace=records[0].namespace)
+        proposals = home.views[name].memory.observe(event)
+        if not proposals:
+            raise PluginError(f"memory '{name}' took {len(requests)} edit request(s) and proposed nothing", name)
+        receipts.append(home.propose(name, proposals))
+    return receipts
+
+
+def request_of(record: Record) -> EditRequest:
+    """The edit request that a fact carries."""
+    wish: Mapping[str, Any] = record.attributes[EDIT]
+    return EditRequest(
+        subject=wish["subject"],
+        prompt=wish["prompt"],
+        target=wish["target"],
+        relation=record.relation,
+        paraphrases=tuple(wish.get("paraphrases", ())),
+        preserve=tuple(wish.get("preserve", ())),
+        locality=tuple(wish.get("locality", ())),
+        namespace=record.namespace,
+        record_id=record.id,
+    )
+
+
+def _fact(home: Home, request: EditRequest, memory: str) -> Draft:
+    subject, target = request.subject.strip(), request.target.strip()
+    if not subject or not target:
+        raise BadInput("an edit needs a subject and a target; give both as texts")
+    if "{}" not in request.prompt and subject not in request.prompt:
+        raise BadInput(f"the prompt {request.prompt!r} names no subject; put {{}} where '{subject}' stands")
+    prompt = request.prompt if "{}" in request.prompt else request.prompt.replace(subject, "{}", 1)
+    relation = request.relation or prompt
+    older = [
+        record
+        for record in home.journal.records.find(namespace=request.namespace, kinds=("fact",), subject=subject)
+        if record.relation == relation and record.namespace == request.namespace
+    ]
+    wish = {"memory": memory, "subject": subject, "prompt": prompt, "target": target}
+    lists = {"paraphrases": request.paraphrases, "preserve": request.preserve, "locality": request.locality}
+    body = f"{prompt.replace('{}', subject).rstrip()} {target}"
+    return Draft(
+        body=body if body.endswith((".", "?", "!")) else f"{body}.",
+        namespace=request.namespace,
+        subject=subject,
+        relation=relation,
+        object=target,
+        supersedes=tuple(record.id for record in older),
+        attributes={EDIT: {**wish, **{name: list(texts) for name, texts in lists.items() if texts}}},
+    )

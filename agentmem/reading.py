@@ -1,0 +1,153 @@
+"""The read path: route a question, ask the chosen memories at once, fuse what they answer. Used by `Agent.recall`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentmem import registry
+from agentmem.contract import Capability
+from agentmem.errors import BadInput
+from agentmem.fusion import fuse
+from agentmem.home import Home
+from agentmem.records import Hit, Namespace, Query, Recall
+from agentmem.router import Candidate, Route, Router, Situation
+
+_DEPTH = 50  # how many hits each memory gives to the fusion, whatever k is
+_FILTERS = ("kind", "speaker", "session", "thread", "subject")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search brought: fused hits, the route, each memory's own answer, milliseconds by step."""
+
+    hits: tuple[Hit, ...]
+    route: Route
+    recalls: tuple[Recall, ...]
+    ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Reading:
+    """Searches one home. It writes nothing but touches (which records answered)."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._router: Router | None = None
+
+    @property
+    def router(self) -> Router:
+        """The router of the settings."""
+        if self._router is None:
+            self._router = registry.load("routers", self._home.settings.router)()
+        return self._router
+
+    def situation(self, namespace: Namespace, *, ranking: bool) -> Situation:
+        """What the router is told about the home."""
+        home = self._home
+        live = home.journal.records.count(namespace=namespace)
+        tokens = None
+        limit = home.settings.budget.context_tokens
+        if not ranking and 0 < live <= limit // 4:  # a record takes some four tokens at least
+            texts = (r.body for r in home.journal.records.find(namespace=namespace))
+            tokens = sum(len(text) // 4 + 8 for text in texts)
+        candidates = [Candidate(v.name, v.memory.capabilities) for v in home.views.usable()]
+        return Situation(candidates, live, ranking, tokens, limit)
+
+    def query(
+        self,
+        text: str,
+        *,
+        namespace: Namespace = (),
+        k: int | None = None,
+        as_of: float | None = None,
+        filters: Mapping[str, Any] | None = None,
+        vector: Any = None,
+        **known: Any,
+    ) -> Query:
+        """A checked query."""
+        unknown = sorted(set(filters or {}) - set(_FILTERS))
+        if unknown:
+            raise BadInput(f"no filter named '{unknown[0]}'; known: {', '.join(_FILTERS)}")
+        count = self._home.settings.k if k is None else k
+        if count < 0:
+            raise BadInput(f"k = {count} is not right; ask for 0 or more hits")
+        return Query(
+            text=text, namespace=namespace, k=count, as_of=as_of, filters=dict(filters or {}), vector=vector, **known
+        )
+
+    def ask(self, query: Query, names: Sequence[str]) -> list[Recall]:
+        """Ask the memories for enough hits to fuse; the question is embedded once for all of them."""
+        depth = 0 if query.k == 0 else max(query.k * (4 if query.filters else 1), _DEPTH)
+        vector = query.vector
+        if vector is None and query.text.strip() and self._embeds(names):
+            vector = self._home.vectors.of_query(query.text)
+        deep = Query(
+            text=query.text,
+            namespace=query.namespace,
+            k=depth,
+            kind=query.kind,
+            as_of=query.as_of,
+            filters=query.filters,
+            speaker=query.speaker,
+            session=query.session,
+            thread=query.thread,
+            vector=vector,
+        )
+        return self._home.recall(deep, names)
+
+    def _embeds(self, names: Sequence[str]) -> bool:
+        views = self._home.views
+        return any(
+            v.pid is None and Capability.NEEDS_EMBED in v.memory.capabilities for v in map(views.__getitem__, names)
+        )
+
+    def search(
+        self,
+        text: str,
+        *,
+        namespace: Namespace = (),
+        k: int | None = None,
+        memory: str | Sequence[str] | None = None,
+        readonly: bool = False,
+        **keywords: Any,
+    ) -> Found:
+        """Route (unless ``memory`` names who is asked), ask, fuse."""
+        started = time.perf_counter()
+        query = self.query(text, namespace=namespace, k=k, **keywords)
+        if memory is None:
+            route = self.router.route(query, self.situation(namespace, ranking=True))
+        else:
+            names = (memory,) if isinstance(memory, str) else tuple(memory)
+            route = Route(names, "asked for by name", kind=query.kind)
+        routed = time.perf_counter()
+        recalls = self.ask(query, route.memories) if route.memories and query.text.strip() else []
+        asked = time.perf_counter()
+        hits = fuse([filtered(r, query) for r in recalls], k=query.k, now=self._home.clock.now())
+        if hits and not (readonly or self._home.readonly):
+            self._home.journal.touch(hit.record_id for hit in hits)
+        ended = time.perf_counter()
+        ms = {"route": routed - started, "recall": asked - routed, "fuse": ended - asked}
+        return Found(tuple(hits), route, tuple(recalls), {name: 1000 * s for name, s in ms.items()})
+
+
+def filtered(recall: Recall, query: Query) -> Recall:
+    """The recall without hits that the query's filters exclude (memories may filter early, the core makes sure)."""
+    if not query.filters:
+        return recall
+    kept = tuple(hit for hit in recall.hits if all(_passes(hit, name, value) for name, value in query.filters.items()))
+    return Recall(
+        hits=kept,
+        signals=recall.signals,
+        abstain=recall.abstain,
+        channels=recall.channels,
+        memory=recall.memory,
+        ms=recall.ms,
+        error=recall.error,
+    )
+
+
+def _passes(hit: Hit, name: str, value: Any) -> bool:
+    held = getattr(hit.record, name)
+    return held in value if isinstance(value, list | tuple | set | frozenset) else held == value
