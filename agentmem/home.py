@@ -6,6 +6,7 @@ router and no chat model; those come from above.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import time
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
 
 Eraser = Callable[[PurgeJob], Sequence[str]]
 """Frees what lies outside journal and memories (checkpoints); returns sentences about what it could not reach."""
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: AGENTMEM_CACHE, else the user's cache folder."""
+    base = os.environ.get("AGENTMEM_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    return Path(base or "~/.cache").expanduser() / "agentmem"
 
 
 class SystemClock:
@@ -216,9 +223,10 @@ class Home:
     def embedder(self) -> Embedder:
         """The embedder of the settings; light until it is first used."""
         if self._embedder is None:
-            from agentmem.embed import load_embedder
+            from agentmem.embed import EmbedderOptions, load_embedder
 
-            self._embedder = load_embedder(self.settings.embedder, self.settings)
+            options = EmbedderOptions(base_url=self.settings.base_url, api_key_env=self.settings.api_key_env)
+            self._embedder = load_embedder(self.settings.embedder, cache_folder(), options)
         return self._embedder
 
     @property

@@ -1,0 +1,50 @@
+"""Commands about weights: edit and complete."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from agentmem.cli.options import Options
+from agentmem.cli.writing import receipt_text
+
+Command = Callable[[str, str], argparse.ArgumentParser]
+
+
+def register(command: Command) -> None:
+    edit = command("edit", "Put a fact into the weights of the local model.")
+    edit.add_argument("subject", help="what the fact is about, as the prompt names it")
+    edit.add_argument("prompt", help="the text before the new answer, with {} for the subject")
+    edit.add_argument("target", help="what should follow")
+    edit.add_argument("--memory", default="wise", help="which memory holds the edit (default: wise)")
+    edit.add_argument("--paraphrase", action="append", default=[], metavar="TEXT", help="another wording (repeatable)")
+    edit.add_argument("--preserve", action="append", default=[], metavar="TEXT", help="a prompt whose answer must stay")
+    edit.set_defaults(handler=_edit)
+
+    complete = command("complete", "The raw continuation of a prompt by the local model.")
+    complete.add_argument("prompt", nargs="+", help="one text; several words are joined")
+    complete.add_argument("--base", action="store_true", help="without edits")
+    complete.add_argument("--max-tokens", type=int, default=32, metavar="N")
+    complete.set_defaults(handler=_complete)
+
+
+def _edit(options: Options, arguments: argparse.Namespace) -> int:
+    with options.open() as agent:
+        receipt = agent.edit(
+            arguments.subject,
+            arguments.prompt,
+            arguments.target,
+            memory=arguments.memory,
+            paraphrases=arguments.paraphrase,
+            preserve=arguments.preserve,
+        )
+    options.print(receipt, receipt_text(receipt))
+    return 0
+
+
+def _complete(options: Options, arguments: argparse.Namespace) -> int:
+    prompt = " ".join(arguments.prompt)
+    with options.open() as agent:
+        text = agent.complete(prompt, base=arguments.base, max_new_tokens=arguments.max_tokens)
+    options.print({"prompt": prompt, "text": text}, str(text).strip())
+    return 0
