@@ -1,0 +1,29 @@
+"""What every test shares: slow, GPU and network tests are skipped with a reason unless they are asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+_OPTIONS = {"slow": "takes long; run with --slow", "network": "needs a network; run with --network"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for name, why in _OPTIONS.items():
+        parser.addoption(f"--{name}", action="store_true", default=False, help=f"also run tests marked {name}: {why}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for name, why in _OPTIONS.items():
+            if name in item.keywords and not config.getoption(f"--{name}"):
+                item.add_marker(pytest.mark.skip(reason=why))
+        if "gpu" in item.keywords and not _has_gpu():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def _has_gpu() -> bool:
+    try:
+        import torch
+    except ImportError:
+        return False
+    return torch.cuda.is_available()
