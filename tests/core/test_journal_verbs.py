@@ -272,9 +272,14 @@ def test_reopening_finds_everything_and_a_readonly_journal_refuses_to_write(tmp_
 
 def test_a_transaction_that_fails_leaves_nothing(journal: Journal) -> None:
     before = journal.state_hash()
-    with pytest.raises(RuntimeError), journal.transaction("remember") as tx:
-        tx.add(Draft(body="half"))
-        raise RuntimeError
+
+    def fail() -> None:
+        with journal.transaction("remember") as tx:
+            tx.add(Draft(body="half"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert journal.state_hash() == before
     assert journal.records.head() == 0
 
