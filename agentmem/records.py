@@ -204,6 +204,16 @@ class Query:
     thread: str | None = None
     vector: Any = None  # numpy array (d,), float32, or None
 
+    def admits(self, record: Record) -> bool:
+        """Whether a record may answer: live, within the namespace, and equal to every filter that is set."""
+        if not record.is_live or not in_scope(record.namespace, self.namespace):
+            return False
+        for name, wanted in self.filters.items():
+            have = getattr(record, name, None)
+            if have not in wanted if isinstance(wanted, (list, tuple, set, frozenset)) else have != wanted:
+                return False
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

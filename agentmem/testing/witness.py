@@ -1,0 +1,141 @@
+"""Watches one memory from inside its own class: every verb runs under the guards, and broken promises are written down.
+
+`watched(memory_class)` is a subclass, so the memory behaves as it always does and whatever calls it (the real core
+included) needs to know nothing. What it notices is kept in a `Witness` that lives as long as the test.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from agentmem.contract import Context, Memory, MemoryConfig, RebuildRequested
+from agentmem.errors import AgentmemError
+from agentmem.records import Change, Event, Proposal, Query, Recall
+from agentmem.testing.fakes import ScriptedChat
+from agentmem.testing.guards import guarded
+
+T = TypeVar("T")
+
+
+class Broken(AssertionError):
+    """A memory broke a promise of the contract; the text names it."""
+
+
+@dataclass
+class Witness:
+    """What a memory did against the contract, as sentences, and how long it took."""
+
+    deadline_s: float = 5.0
+    connections: list[str] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+    mutations: list[str] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    hung: str = ""
+
+    def run(self, verb: str, work: Callable[[], T]) -> T:
+        """Run a verb on a thread of its own, as the core does; raises Broken when it hangs or fails.
+
+        RebuildRequested passes. A thread that hangs is left behind: Python cannot end it.
+        """
+        if self.hung:
+            raise Broken(self.hung)
+        outcome: list[T] = []
+        failure: list[BaseException] = []
+
+        def target() -> None:
+            try:
+                outcome.append(work())
+            except BaseException as error:  # whatever a plugin raises is what is being tested
+                failure.append(error)
+
+        thread = threading.Thread(target=target, name=f"memory-{verb}", daemon=True)
+        start = time.monotonic()
+        thread.start()
+        thread.join(self.deadline_s)
+        if thread.is_alive():
+            self.hung = f"hangs in {verb}: no answer within its deadline of {self.deadline_s:g} s"
+            raise Broken(self.hung)
+        self.seconds.setdefault(verb, []).append(time.monotonic() - start)
+        if failure:
+            error = failure[0]
+            if isinstance(error, (RebuildRequested, Broken)):
+                raise error
+            if isinstance(error, AgentmemError):
+                raise Broken(f"{verb} fails on valid input: {type(error).__name__}: {error}") from error
+            raise Broken(
+                f"raises an untyped error in {verb}: {type(error).__name__}: {error} (raise an AgentmemError instead)"
+            ) from error
+        return outcome[0]
+
+
+def watched(memory_class: type[Memory], witness: Witness) -> type[Memory]:
+    """A subclass of ``memory_class`` that reports to ``witness``."""
+
+    class Watched(memory_class):  # type: ignore[misc, valid-type]
+        def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:
+            with self._watch(context, "construction"):
+                super().__init__(context, config)
+
+        def apply(self, changes: Sequence[Change]) -> None:
+            kept = copy.deepcopy(list(changes))
+            with self._watch(self.context, "apply", no_chat=True):
+                super().apply(changes)
+            if list(changes) != kept:
+                witness.mutations.append(_first_difference(kept, changes))
+
+        def recall(self, query: Query) -> Recall:
+            with self._watch(self.context, "recall"):
+                return _the(super().recall(query))
+
+        def observe(self, event: Event) -> Sequence[Proposal]:
+            kept = copy.deepcopy(event.records)
+            with self._watch(self.context, "observe"):
+                proposals: Sequence[Proposal] = super().observe(event)
+            if event.records != kept:
+                witness.mutations.append(f"records of a {event.kind} event were changed in observe")
+            return proposals
+
+        def erase(self) -> None:
+            with self._watch(self.context, "erase"):
+                super().erase()
+
+        def close(self) -> None:
+            with self._watch(self.context, "close"):
+                super().close()
+
+        @contextmanager
+        def _watch(self, context: Context, verb: str, no_chat: bool = False) -> Any:
+            chat = context.chat if no_chat and isinstance(context.chat, ScriptedChat) else None
+            if chat is not None:
+                chat.forbidden = verb
+            try:
+                with guarded(context.data_dir) as guard:
+                    yield
+            finally:
+                if chat is not None:
+                    chat.forbidden = None
+                witness.connections += [f"{what} in {verb}" for what in guard.connections]
+                witness.writes += [f"{path} in {verb}" for path in guard.writes]
+
+    Watched.__name__ = Watched.__qualname__ = memory_class.__name__
+    Watched.__module__ = memory_class.__module__
+    return Watched
+
+
+def _the(recall: Recall) -> Recall:
+    if not isinstance(recall, Recall):
+        raise Broken(f"recall returns {type(recall).__name__}, not a Recall")
+    return recall
+
+
+def _first_difference(before: Sequence[Change], after: Sequence[Change]) -> str:
+    for old, new in zip(before, after, strict=False):
+        if old != new:
+            return f"change {old.seq} of record {old.record_id} was altered in apply"
+    return f"{len(before)} changes were given to apply, {len(after)} were left of them"
