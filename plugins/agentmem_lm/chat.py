@@ -1,0 +1,144 @@
+"""A local model as a LangChain chat model: `local:demo`, `local:/path`.
+
+Knows messages and prompts; how tokens are made is the model's business. Streams token by token; a stream that is
+closed stops generating.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict
+
+from agentmem.errors import ModelError
+
+ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "user"}
+
+
+class LocalChatModel(BaseChatModel):
+    """Speaks through a `CausalModel`: by its own way of being asked, its chat template or plain roles, in this order.
+
+    Edits that are mounted on the model are heard; `namespace` and `base` choose which.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    model: Any  # a CausalModel; its class is not imported here, so that this module stays light
+    max_new_tokens: int = 256
+    namespace: tuple[str, ...] = ()
+    base: bool = False
+
+    @property
+    def _llm_type(self) -> str:
+        return "agentmem-local"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.model.name, "base": self.base}
+
+    @property
+    def cites_as(self) -> str:
+        """How an answer that came from the weights alone names its source."""
+        return f"model:{self.model.name}"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        prompt, ends = self.prompt_of(messages)
+        limit = self._room(prompt, kwargs)
+        done = self.model.complete(
+            [prompt], max_new_tokens=limit, stop=(*ends, *(stop or ())), base=self.base, namespace=self.namespace
+        )[0]
+        asked = len(self.model.encode(prompt))
+        message = AIMessage(
+            content=done.text.strip(),
+            usage_metadata={
+                "input_tokens": asked,
+                "output_tokens": len(done.tokens),
+                "total_tokens": asked + len(done.tokens),
+            },
+            response_metadata={
+                "model_name": self.model.name,
+                "finish_reason": done.reason,
+                "probability": math.exp(sum(done.log_probabilities)),
+            },
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        prompt, ends = self.prompt_of(messages)
+        limit = self._room(prompt, kwargs)
+        pieces = self.model.stream(
+            prompt, max_new_tokens=limit, stop=(*ends, *(stop or ())), base=self.base, namespace=self.namespace
+        )
+        first = True
+        try:
+            for piece in pieces:
+                text = piece.lstrip() if first else piece
+                first = first and not text
+                chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
+                if run_manager:
+                    run_manager.on_llm_new_token(text, chunk=chunk)
+                yield chunk
+        finally:
+            pieces.close()
+
+    def prompt_of(self, messages: Sequence[BaseMessage]) -> tuple[str, tuple[str, ...]]:
+        """The prompt that asks for the next message, and the texts that end it besides the model's own stop tokens."""
+        if self.model.manners.question:
+            return self._question(messages), ("\n",)
+        turns = [{"role": ROLES.get(m.type, "user"), "content": str(m.text)} for m in messages]
+        if getattr(self.model.tokenizer, "chat_template", None):
+            return self._templated(turns), ()
+        lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
+        return "\n".join([*lines, "Assistant:"]), ("\nUser:", "\nSystem:")
+
+    def _question(self, messages: Sequence[BaseMessage]) -> str:
+        """A model that reads passages and one question gets just these: what it was not taught would confuse it."""
+        asked = next((str(m.text) for m in reversed(messages) if m.type == "human"), "")
+        if not asked:
+            raise ModelError("there is no question to answer: the messages hold none from a person")
+        return str(self.model.manners.prompt(" ".join(asked.split())))
+
+    def _templated(self, turns: list[dict[str, str]]) -> str:
+        tokenizer = self.model.tokenizer
+        try:
+            text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # templates are programs; some refuse a system message
+            joined = [turn for turn in turns if turn["role"] != "system"]
+            if len(joined) == len(turns) or not joined:
+                raise ModelError(f"the chat template of {self.model.name!r} refuses these messages: {error}") from error
+            told = "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system")
+            joined[0] = {**joined[0], "content": f"{told}\n\n{joined[0]['content']}"}
+            text = tokenizer.apply_chat_template(joined, tokenize=False, add_generation_prompt=True)
+        opening = tokenizer.bos_token
+        # The tokenizer puts its opening token before every prompt; a template that writes it too would double it.
+        if opening and self.model.encode("x")[0] == tokenizer.bos_token_id:
+            text = text.removeprefix(opening)
+        return str(text)
+
+    def _room(self, prompt: str, kwargs: dict[str, Any]) -> int:
+        limit = int(kwargs.get("max_tokens") or self.max_new_tokens)
+        left = int(self.model.max_tokens) - len(self.model.encode(prompt))
+        if left < 1:
+            raise ModelError(
+                f"the prompt has {len(self.model.encode(prompt))} tokens, model {self.model.name!r} holds "
+                f"{self.model.max_tokens}: lower budget_tokens or choose a model with a longer context"
+            )
+        return min(limit, left)
