@@ -1,0 +1,88 @@
+"""What a person wants with a message, told by its words alone: ask, remember, correct, forget, undo, or tell about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Wish(StrEnum):
+    ASK = "ask"
+    STATE = "state"  # a statement that asks nothing: kept as the turn that it is
+    REMEMBER = "remember"
+    CORRECT = "correct"
+    FORGET = "forget"
+    UNDO = "undo"
+    ABOUT = "about"  # everything that is known about something
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """``text`` is what the wish is about; for a correction ``old`` is what is no longer so, if it was said."""
+
+    wish: Wish
+    text: str
+    old: str | None = None
+
+
+_REMEMBER = re.compile(
+    r"^(?:please\s+)?(?:remember|note(?:\s+down)?|keep in mind|don't forget|do not forget|make a note)"
+    r"(?:\s*[:,]\s*|\s+that\s+|\s+this:\s*|\s+(?=my|the|i\b|we\b|our))(?P<text>.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_FORGET = re.compile(
+    r"^(?:please\s+)?(?:forget|delete|remove)\s+(?:everything\s+(?:you know\s+)?)?"
+    r"(?:about\s+|that\s+|what (?:i|you) (?:said|know) about\s+|the (?:fact|note|memory) (?:that|about)\s+)?(?P<text>.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_CORRECT = re.compile(
+    r"^(?:no[,.:]?\s+)?(?:actually|correction|rather|i was wrong|that(?:'s| is) wrong|wrong)\b[,:;.]?\s*(?P<text>.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_NOT = re.compile(r"[,;]?\s*(?:and\s+|but\s+)?\bnot\s+(?P<old>[^,;.!?]+)(?=[.!?]?$)", re.IGNORECASE)
+_NOT_BUT = re.compile(r"\bnot\s+(?P<old>[^,;.!?]+?),?\s+but\s+(?P<new>.+)$", re.IGNORECASE | re.DOTALL)
+_ABOUT = re.compile(
+    r"^(?:please\s+)?(?:what (?:do|did) you (?:know|remember) (?:about|of)|tell me (?:everything )?(?:you know )?about|"
+    r"what have i told you about)\s+(?P<text>.+?)[?.!]*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_UNDO = re.compile(
+    r"^(?:please\s+)?(?:undo(?: that| it| the last (?:change|one))?|take that back)[.!]*$", re.IGNORECASE
+)
+_QUESTION = re.compile(
+    r"\?\s*$|^(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|can|could|will|would|should|"
+    r"has|have|had|tell me|show me|list|find|give me|explain|summari[sz]e|describe|wer|was|wann|wo|wie|warum|welche)\b",
+    re.IGNORECASE,
+)
+
+
+def parse(message: str) -> Intent:
+    """The wish of a message; what fits no other pattern is a question or a statement."""
+    text = message.strip()
+    if _UNDO.match(text):
+        return Intent(Wish.UNDO, text)
+    if found := _REMEMBER.match(text):
+        return Intent(Wish.REMEMBER, _sentence(found["text"]))
+    if found := _ABOUT.match(text):
+        return Intent(Wish.ABOUT, found["text"].strip())
+    if (found := _FORGET.match(text)) and not text.endswith("?"):
+        return Intent(Wish.FORGET, found["text"].strip().rstrip("."))
+    if (found := _CORRECT.match(text)) and not text.endswith("?"):
+        return _correction(found["text"])
+    return Intent(Wish.ASK if _QUESTION.search(text) else Wish.STATE, text)
+
+
+def _correction(text: str) -> Intent:
+    if found := _NOT_BUT.search(text):
+        return Intent(Wish.CORRECT, _sentence(text[: found.start()] + found["new"]), found["old"].strip())
+    if found := _NOT.search(text):
+        return Intent(Wish.CORRECT, _sentence(text[: found.start()] + text[found.end() :]), found["old"].strip())
+    return Intent(Wish.CORRECT, _sentence(text))
+
+
+def _sentence(text: str) -> str:
+    """The text as a sentence of its own: a capital first, a stop at the end."""
+    text = text.strip()
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?", "…", "。")) else f"{text}."

@@ -1,0 +1,187 @@
+"""Cuts text into sentences and words, for quoting. No model; works for any script that marks its sentence ends."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])|\n{2,}|\n(?=\s*[-*•#])")
+_ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|Nr|vs|etc|e\.g|i\.e|bzw|ca|Jr|Sr|[A-Z])\.$")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+
+STOP_WORDS = frozenset(
+    [
+        "a",
+        "about",
+        "after",
+        "again",
+        "all",
+        "also",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "because",
+        "been",
+        "before",
+        "being",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "for",
+        "from",
+        "get",
+        "gets",
+        "go",
+        "goes",
+        "got",
+        "had",
+        "has",
+        "have",
+        "having",
+        "he",
+        "her",
+        "here",
+        "hers",
+        "him",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "may",
+        "me",
+        "might",
+        "more",
+        "most",
+        "much",
+        "must",
+        "my",
+        "no",
+        "nor",
+        "not",
+        "now",
+        "of",
+        "off",
+        "on",
+        "once",
+        "one",
+        "only",
+        "or",
+        "other",
+        "our",
+        "ours",
+        "out",
+        "over",
+        "own",
+        "s",
+        "same",
+        "shall",
+        "she",
+        "should",
+        "so",
+        "some",
+        "still",
+        "such",
+        "t",
+        "than",
+        "that",
+        "the",
+        "their",
+        "theirs",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "to",
+        "too",
+        "under",
+        "until",
+        "up",
+        "us",
+        "very",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "would",
+        "yes",
+        "you",
+        "your",
+        "yours",
+        "please",
+        "tell",
+        "know",
+        "find",
+        "many",
+        "d",
+        "ll",
+        "re",
+        "ve",
+    ]
+)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, in order; abbreviations do not end one."""
+    out: list[str] = []
+    for piece in _END.split(text):
+        stripped = piece.strip()
+        if not stripped:
+            continue
+        if out and _ABBREVIATION.search(out[-1]):
+            out[-1] = f"{out[-1]} {stripped}"
+        else:
+            out.append(stripped)
+    return out
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, folded and stripped of accents."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    return _WORD.findall("".join(c for c in folded if not unicodedata.combining(c)).replace("’", "'"))
+
+
+def stem(word: str) -> str:
+    """A light English stem: plural and verb endings off, so that 'moved' meets 'moves'. Other languages pass through."""
+    word = word.removesuffix("'s")
+    for ending, least in (("ies", 4), ("ing", 6), ("ed", 5), ("es", 5), ("s", 4), ("ly", 6)):
+        if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
+            cut = word[: -len(ending)] + ("y" if ending == "ies" else "")
+            if len(cut) > 3 and cut[-1] == cut[-2] and cut[-1] not in "aeiouls":
+                cut = cut[:-1]
+            return cut.removesuffix("e")
+    return word.removesuffix("e") if len(word) > 4 else word
+
+
+def content_stems(text: str) -> list[str]:
+    """Stems of the words that carry meaning, in order."""
+    return [stem(w) for w in words(text) if w.removesuffix("'s") not in STOP_WORDS]
