@@ -20,8 +20,8 @@ from agentmem.contract import Embedder, Vectors
 from agentmem.records import Hit, Record
 from agentmem.sentences import content_stems, sentences, stem, words
 
-_WEIGHTS = (8.0, 6.5, 2.2, 0.9)  # cosine, masked cosine, coverage, kind
-_BIAS = -7.3
+_WEIGHTS = (9.10, 5.68, 2.37, 0.81)  # cosine, masked cosine, coverage, kind
+_BIAS = -7.74
 _SENTENCES = 48  # judged at most, from the best hits down
 _QUOTES = 3
 _SAME = 0.86  # cosine above which two sentences say the same, so that the newer one leads

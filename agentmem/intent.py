@@ -33,7 +33,8 @@ _REMEMBER = re.compile(
 )
 _FORGET = re.compile(
     r"^(?:please\s+)?(?:forget|delete|remove)\s+(?:everything\s+(?:you know\s+)?)?"
-    r"(?:about\s+|that\s+|what (?:i|you) (?:said|know) about\s+|the (?:fact|note|memory) (?:that|about)\s+)?(?P<text>.+)$",
+    r"(?:about\s+|that\s+|what (?:i|you) (?:said|know) about\s+|the (?:fact|note|memory) (?:that|about)\s+)?"
+    r"(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 _CORRECT = re.compile(
@@ -43,8 +44,8 @@ _CORRECT = re.compile(
 _NOT = re.compile(r"[,;]?\s*(?:and\s+|but\s+)?\bnot\s+(?P<old>[^,;.!?]+)(?=[.!?]?$)", re.IGNORECASE)
 _NOT_BUT = re.compile(r"\bnot\s+(?P<old>[^,;.!?]+?),?\s+but\s+(?P<new>.+)$", re.IGNORECASE | re.DOTALL)
 _ABOUT = re.compile(
-    r"^(?:please\s+)?(?:what (?:do|did) you (?:know|remember) (?:about|of)|tell me (?:everything )?(?:you know )?about|"
-    r"what have i told you about)\s+(?P<text>.+?)[?.!]*$",
+    r"^(?:please\s+)?(?:what (?:do|did) you (?:know|remember) (?:about|of)|what have i told you about|"
+    r"tell me (?:everything )?(?:you know )?about)\s+(?P<text>.+?)[?.!]*$",
     re.IGNORECASE | re.DOTALL,
 )
 _UNDO = re.compile(
