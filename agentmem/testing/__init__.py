@@ -10,17 +10,15 @@ import pytest
 # The suite's assertions are read by people who have never seen it, so pytest shall explain them like their own.
 pytest.register_assert_rewrite("agentmem.testing.suite")
 
-from agentmem.testing.fakes import (  # noqa: E402 (assertions are rewritten at import)
+from agentmem.embed.hashed import HashedEmbedder as HashEmbedder  # noqa: E402 (assertions are rewritten at import)
+from agentmem.testing.fakes import (  # noqa: E402
     CountingBudget,
-    FakeVectors,
-    HashEmbedder,
     ScriptedChat,
     SeededIds,
     SettableClock,
     scripted_json,
 )
 from agentmem.testing.guards import Snapshot, files_with, guarded  # noqa: E402
-from agentmem.testing.ledger import Ledger  # noqa: E402
 from agentmem.testing.rig import Bench, Rig  # noqa: E402
 from agentmem.testing.suite import MemoryContract  # noqa: E402
 from agentmem.testing.witness import Broken, Witness  # noqa: E402
@@ -29,9 +27,7 @@ __all__ = [
     "Bench",
     "Broken",
     "CountingBudget",
-    "FakeVectors",
     "HashEmbedder",
-    "Ledger",
     "MemoryContract",
     "Rig",
     "ScriptedChat",

@@ -1,24 +1,17 @@
-"""Stand-ins for what a memory is given: clock, ids, embedder, vectors, chat model, budget. Deterministic, no network.
+"""Stand-ins for what a memory is given: clock, ids, chat model, budget. Deterministic, no network.
 
 They know nothing of journals and of the suite, so tests of anything else may use them too.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from agentmem.contract import Message, Vectors
+from agentmem.contract import Message
 from agentmem.errors import BudgetExceeded, ModelError
-from agentmem.records import Change
-
-_WORD = re.compile(r"\w+")
 
 
 class SettableClock:
@@ -47,67 +40,6 @@ class SeededIds:
 
     def __call__(self) -> str:
         return f"{self._rng.getrandbits(80):020x}"
-
-
-class HashEmbedder:
-    """Bags of hashed words as unit vectors: equal texts are equal, shared words are near, nothing is downloaded."""
-
-    def __init__(self, dim: int = 256, seed: int = 0) -> None:
-        self._dim = dim
-        self._seed = seed
-        self._rows: dict[str, Vectors] = {}
-
-    @property
-    def model_id(self) -> str:
-        return f"hash-{self._dim}-{self._seed}"
-
-    @property
-    def dim(self) -> int:
-        return self._dim
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """(len(texts), dim), float32, rows of length one."""
-        return np.stack([self._one(text) for text in texts]) if texts else np.zeros((0, self._dim), np.float32)
-
-    def count_tokens(self, text: str) -> int:
-        return len(_WORD.findall(text))
-
-    def _one(self, text: str) -> Vectors:
-        total = np.zeros(self._dim, np.float64)
-        for word in _WORD.findall(text.casefold()) or [text]:
-            total += self._row(word)
-        return (total / np.linalg.norm(total)).astype(np.float32)
-
-    def _row(self, word: str) -> Vectors:
-        if word not in self._rows:
-            digest = hashlib.sha256(f"{self._seed}:{word}".encode("utf-8", "surrogatepass")).digest()
-            rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-            self._rows[word] = rng.standard_normal(self._dim).astype(np.float32)
-        return self._rows[word]
-
-
-class FakeVectors:
-    """A vector store over any embedder, kept in memory by version row."""
-
-    def __init__(self, embedder: HashEmbedder) -> None:
-        self._embedder = embedder
-        self._kept: dict[tuple[str, int, str], Vectors] = {}
-
-    def of_changes(self, changes: Sequence[Change]) -> Vectors:
-        """(len(changes), dim), float32."""
-        rows = []
-        for change in changes:
-            assert change.record is not None, f"change {change.seq} holds no record, so it has no vector"
-            key = (change.record_id, change.record.version_id, change.text)
-            if key not in self._kept:
-                self._kept[key] = self._embedder.embed([change.text])[0]
-            rows.append(self._kept[key])
-        return np.stack(rows) if rows else np.zeros((0, self._embedder.dim), np.float32)
-
-    def of_query(self, text: str) -> Vectors:
-        """(dim,), float32."""
-        vector: Vectors = self._embedder.embed([text])[0]
-        return vector
 
 
 Reply = str | Callable[[Sequence[Message]], str]

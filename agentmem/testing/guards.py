@@ -127,7 +127,7 @@ class Snapshot:
             for leaf in leaves:
                 path = Path(folder) / leaf
                 # SQLite makes these two even when it only reads.
-                if not leaf.endswith(("-wal", "-shm")):
+                if not leaf.endswith(("-wal", "-shm")) and path.resolve() not in skipped:
                     files[str(path.relative_to(root))] = hashlib.sha256(path.read_bytes()).hexdigest()
         return cls(files)
 

@@ -1,24 +1,28 @@
-"""One memory on a bench of its own: write, correct, take back, crash, reopen, rebuild and ask, a line each.
+"""One memory in a home of its own: write, correct, take back, crash, reopen, rebuild and ask, a line each.
 
-The rig plays the core's part around a journal in memory. It knows how views are driven and nothing of what is to be
-checked; the suite does that.
+Journal, vectors and purge are the real ones; the verbs are called as views call them, but on their own thread, with
+a deadline, and with nothing swallowed. The rig knows how a memory is driven and nothing of what is to be checked.
 """
 
 from __future__ import annotations
 
-import itertools
-import random
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentmem.contract import Capability, Context, LocalModel, Memory, MemoryConfig, RebuildRequested
-from agentmem.records import Change, Draft, Event, Hit, Proposal, Query, Recall, Record, Update
-from agentmem.testing.fakes import FakeVectors, HashEmbedder, ScriptedChat, SeededIds, SettableClock
-from agentmem.testing.ledger import Ledger
+from agentmem.contract import Embedder, LocalModel, Memory, MemoryConfig
+from agentmem.embed.hashed import HashedEmbedder
+from agentmem.home import Home
+from agentmem.records import Change, Draft, Event, Hit, Proposal, Query, Recall, Receipt, Record, Update
+from agentmem.settings import Settings
+from agentmem.testing.fakes import ScriptedChat, SettableClock
 from agentmem.testing.witness import Broken, Witness, watched
+
+_BATCH = 1000
+_EVENTS = ("turn", "fact", "chunk")
 
 
 @dataclass(frozen=True)
@@ -27,58 +31,57 @@ class Bench:
 
     memory_class: type[Memory]
     config: MemoryConfig | None = None
-    chat: ScriptedChat | None = None
+    chat: ScriptedChat = field(default_factory=ScriptedChat)
     local_model: LocalModel | None = None
-    embedder: HashEmbedder = field(default_factory=HashEmbedder)
-    kind: str = "fact"
-    draft: Callable[..., Draft] | None = None  # makes a draft from a text, for kinds that need more than a body
+    embedder: Embedder = field(default_factory=HashedEmbedder)
+    draft: Callable[..., Draft] = lambda text, **fields: Draft(body=text, **fields)
     witness: Witness = field(default_factory=Witness)
 
 
 class Rig:
-    """A memory, the ledger it is a view of, a clock that moves a second with every transaction, and its folder."""
+    """A memory in a home in ``root``, with a clock that moves a second with every transaction."""
 
-    def __init__(self, root: Path, bench: Bench, *, ledger: Ledger | None = None, readonly: bool = False) -> None:
+    def __init__(self, root: Path, bench: Bench, *, clock: SettableClock | None = None, readonly: bool = False) -> None:
         self.root = root
         self.bench = bench
         self.readonly = readonly
-        self.ledger = ledger if ledger is not None else Ledger(SettableClock(), SeededIds(root.name))
-        self.clock = self.ledger.clock
-        self.chat = bench.chat if bench.chat is not None else ScriptedChat()
-        self.data_dir = root / "views" / bench.memory_class.name
+        self.clock = clock or SettableClock()
+        self.name = bench.memory_class.name
+        self.data_dir = root / "memories" / self.name
         self.witness = bench.witness
-        self.memory = self._open()
+        self.chat = bench.chat
+        self.home = self._open()
+        self.is_open = True
 
-    # ---- writing; texts become drafts of the bench's kind
+    @property
+    def memory(self) -> Memory:
+        return self.witness.run("construction", lambda: self.home.views[self.name].memory, timed=False)
+
+    # ---- writing
 
     def draft(self, text: str, **fields: Any) -> Draft:
         """A draft that this memory indexes."""
-        if self.bench.draft is not None:
-            return self.bench.draft(text, **fields)
-        return Draft(**{"body": text, "kind": self.bench.kind, **fields})
+        return self.bench.draft(text, **fields)
 
     def remember(self, text: str, **fields: Any) -> str:
         """Write one text, let the memory observe it, bring the memory up to date; returns the record's id."""
         return self.remember_all([self.draft(text, **fields)])[0]
 
-    def remember_all(self, drafts: Iterable[Draft]) -> list[str]:
-        _, ids = self.ledger.add(drafts)
-        self.observe([record for record in map(self.ledger.get, ids) if record is not None])
+    def remember_all(self, drafts: Sequence[Draft]) -> list[str]:
+        ids = self.append(*drafts)
+        self.observe(self.records(ids))
         self.catch_up()
         return ids
 
     def append(self, *drafts: Draft) -> list[str]:
         """Write without telling the memory: what a crash between append and apply leaves."""
-        return self.ledger.add(drafts)[1]
+        self.clock.advance(seconds=1)
+        return list(self.home.write(drafts).record_ids[: len(drafts)])
 
     def observe(self, records: Sequence[Record]) -> list[Proposal]:
         """Hand the memory an event and write down what it proposes."""
-        kinds = {"turn", "fact", "chunk"}
-        event = Event(
-            kind=records[0].kind if records and records[0].kind in kinds else "fact",
-            records=tuple(records),
-            namespace=records[0].namespace if records else (),
-        )
+        kind = records[0].kind if records and records[0].kind in _EVENTS else "fact"
+        event = Event(kind=kind, records=tuple(records), namespace=records[0].namespace if records else ())
         proposals = list(self.witness.run("observe", lambda: self.memory.observe(event)))
         self.accept(proposals)
         return proposals
@@ -87,100 +90,102 @@ class Rig:
         """What the memory proposes at the end of a turn or session, or when idle."""
         return self.witness.run(f"maintain({phase!r})", lambda: list(self.memory.maintain(phase)))
 
-    def accept(self, proposals: Iterable[Proposal]) -> None:
-        """Write what a memory proposed."""
+    def accept(self, proposals: Sequence[Proposal]) -> None:
+        """Write what the memory proposed, as the core does."""
         for proposal in proposals:
-            if isinstance(proposal, Draft):
-                self.ledger.add([proposal])
-            elif not isinstance(proposal, Update):
+            if not isinstance(proposal, (Draft, Update)):
                 raise Broken(f"proposes a {type(proposal).__name__}; only Draft and Update can be proposed")
-            elif proposal.op == "correct" or proposal.body is not None:
-                record = self.ledger.get(proposal.record_id)
-                self.ledger.correct(proposal.record_id, proposal.body or (record.body if record else ""))
-            elif proposal.op != "link":
-                self.ledger.move(proposal.op, proposal.record_id)
+        if proposals:
+            self.clock.advance(seconds=1)
+            self.witness.run("admit", lambda: self.home.propose(self.name, proposals))
 
-    def correct(self, record_id: str, text: str) -> int:
+    def correct(self, record_id: str, text: str) -> str:
+        """Give a record another text; returns the receipt's id, for `undo` (as the other deletes do)."""
         made = self.draft(text)
-        changed = {name: getattr(made, name) for name in ("subject", "relation", "object")}
-        return self._then_catch_up(self.ledger.correct(record_id, made.body, attributes=made.attributes, **changed))
+        fields = {name: getattr(made, name) for name in ("subject", "relation", "object")}
+        return self._then_catch_up(lambda: self.home.journal.correct(record_id, made.body, **fields))
 
-    def retract(self, record_id: str) -> int:
-        return self._then_catch_up(self.ledger.move("retract", record_id))
+    def retract(self, record_id: str) -> str:
+        return self._then_catch_up(lambda: self.home.journal.set_status(record_id, "retract"))
 
-    def archive(self, record_id: str) -> int:
-        return self._then_catch_up(self.ledger.move("archive", record_id))
+    def archive(self, record_id: str) -> str:
+        return self._then_catch_up(lambda: self.home.journal.set_status(record_id, "archive"))
 
-    def restore(self, record_id: str) -> int:
-        return self._then_catch_up(self.ledger.move("restore", record_id))
+    def restore(self, record_id: str) -> str:
+        return self._then_catch_up(lambda: self.home.journal.set_status(record_id, "restore"))
 
-    def undo(self, transaction: int) -> int:
-        return self._then_catch_up(self.ledger.undo(transaction))
+    def undo(self, receipt_id: str) -> str:
+        return self._then_catch_up(lambda: self.home.journal.undo(receipt_id))
 
-    def purge(self, record_id: str) -> list[str]:
-        """Purge as the core does: redact, apply, erase (by rebuilding when the memory asks for it)."""
-        gone = self.ledger.purge(record_id)
-        self.catch_up()
-        try:
-            self.witness.run("erase", self.memory.erase)
-        except RebuildRequested:
-            self.rebuild()
-        return gone
+    def purge(self, record_id: str) -> Receipt:
+        """Purge as the core does: redact, apply, erase, rebuild when the memory asks for it, search what is left."""
+        self.clock.advance(seconds=1)
+        return self.witness.run("purge", lambda: self.home.purge([record_id]))
 
     # ---- the view
 
     def changes(self, after: int = 0) -> list[Change]:
-        """What this memory has to apply after ``after``."""
-        return self.ledger.changes(
-            after,
-            name=self.memory.name,
-            kinds=self.memory.kinds,
-            every_version=Capability.AS_OF in self.memory.capabilities,
-        )
+        """What the memory has to apply after ``after``."""
+        return self.home.journal.feed.read(after, 1_000_000, kinds=self.memory.kinds, view=self.name)[0]
 
-    def catch_up(self, batch: int = 1000) -> None:
+    def catch_up(self, batch: int = _BATCH) -> None:
         """Apply what is missing, in batches, and move the memory's cursor."""
-        pending = self.changes(self.memory.applied)
-        for some in _batched(pending, batch):
-            self.apply(some)
-            self._move_cursor(some[-1].seq)
-        self._move_cursor(self.ledger.head())
+        since, head = self.memory.applied, self.home.journal.records.head()
+        while since < head:
+            some, upto = self.home.journal.feed.read(since, batch, kinds=self.memory.kinds, view=self.name)
+            if upto == since:
+                break
+            if some:
+                self.apply(some)
+            self.witness.run("the cursor", lambda upto=upto: setattr(self.memory, "applied", upto), timed=False)  # type: ignore[misc]
+            since = upto
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Apply without moving the cursor."""
         self.witness.run("apply", lambda: self.memory.apply(changes))
 
-    def close(self) -> None:
-        self.witness.run("close", self.memory.close)
+    def rebuild(self) -> None:
+        """Drop the memory's folder and build it again from the journal."""
+        self.witness.run("rebuild", self.home.views[self.name].rebuild)
 
     def reopen(self) -> None:
         """Close, open again, catch up: a new process on the same home."""
         self.close()
-        self.memory = self._open()
+        self.home, self.is_open = self._open(), True
         self.catch_up()
+
+    def close(self) -> None:
+        """Close the home, once; a change that the memory set aside on the way is a fault."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        aside = [] if self.witness.hung else self.home.journal.put_aside_rows(self.name)
+        if self.witness.hung:
+            self.home.abandon()
+        else:
+            self.witness.run("close", self.home.close)
+        if aside:
+            raise Broken(f"cannot apply a valid change: {aside[0].error}")
 
     def crash(self, root: Path) -> Rig:
-        """The home as ``kill -9`` would leave it now, copied to ``root`` and opened there."""
-        if self.data_dir.exists():
-            shutil.copytree(self.data_dir, root / "views" / self.memory.name, dirs_exist_ok=True)
-        return Rig(root, self.bench, ledger=self.ledger)
+        """The home as ``kill -9`` would leave it now, copied to ``root`` and opened there; not caught up yet."""
+        return self.copy(root, with_index=True)
 
-    def rebuild(self) -> None:
-        """Drop the memory's folder and build it again from the ledger."""
-        self.close()
-        shutil.rmtree(self.data_dir, ignore_errors=True)
-        self.memory = self._open()
-        self.catch_up()
+    def copy(self, root: Path, *, with_index: bool = False) -> Rig:
+        """The same journal in another home, whose memory has applied nothing unless ``with_index``."""
+        left = ("owner.lock",) if with_index else ("owner.lock", "memories")
+        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns(*left))
+        return Rig(root, self.bench, clock=self.clock)
 
     def reader(self) -> Rig:
-        """A second, read-only opening of the same folder."""
-        return Rig(self.root, self.bench, ledger=self.ledger, readonly=True)
+        """The same home opened read-only; close this one first."""
+        return Rig(self.root, self.bench, clock=self.clock, readonly=True)
 
     # ---- asking
 
     def recall(self, text: str, k: int = 10, **fields: Any) -> Recall:
         query = Query(text=text, k=k, **fields)
-        if self.memory.applied < self.ledger.head() and not self.readonly:
+        if not self.readonly:
             self.catch_up()
         return self.witness.run("recall", lambda: self.memory.recall(query))
 
@@ -190,38 +195,30 @@ class Rig:
     def ids(self, text: str, k: int = 50, **fields: Any) -> list[str]:
         return [hit.record.id for hit in self.hits(text, k, **fields)]
 
+    def record(self, record_id: str) -> Record | None:
+        """The record as it stands in the journal, whatever its status."""
+        return self.home.journal.records.get(record_id)
+
+    def records(self, record_ids: Iterable[str]) -> list[Record]:
+        return list(self.home.journal.records.get_many(list(record_ids)).values())
+
     # ---- inside
 
-    def _open(self) -> Memory:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        context = Context(
-            records=self.ledger,
-            blobs=self.ledger.blobs,
+    def _open(self) -> Home:
+        return Home.open(
+            self.root,
+            Settings(memories=(self.name,), synchronous="NORMAL"),
+            memories={self.name: watched(self.bench.memory_class, self.witness, self.bench.config)},
             clock=self.clock,
-            rng=random.Random(0),
-            new_id=SeededIds("memory"),
-            data_dir=self.data_dir,
+            seed=zlib.crc32(f"{self.root.name} {self.clock.now()}".encode()),
             embedder=self.bench.embedder,
-            vectors=FakeVectors(self.bench.embedder),
-            chat=self.chat,
+            chat=self.bench.chat,
             local_model=self.bench.local_model,
             readonly=self.readonly,
         )
-        build = watched(self.bench.memory_class, self.witness)
-        return self.witness.run("construction", lambda: build(context, self.bench.config))
 
-    def _move_cursor(self, seq: int) -> None:
-        def move() -> None:
-            self.memory.applied = seq
-
-        self.witness.run("the cursor", move)
-
-    def _then_catch_up(self, transaction: int) -> int:
+    def _then_catch_up(self, write: Callable[[], Receipt]) -> str:
+        self.clock.advance(seconds=1)
+        receipt = write()
         self.catch_up()
-        return transaction
-
-
-def _batched(changes: Sequence[Change], size: int) -> Iterable[list[Change]]:
-    rest = iter(changes)
-    while some := list(itertools.islice(rest, size)):
-        yield some
+        return receipt.id

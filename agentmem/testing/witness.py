@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
-from agentmem.contract import Context, Memory, MemoryConfig, RebuildRequested
+from agentmem.contract import Context, Memory, MemoryConfig
 from agentmem.errors import AgentmemError
 from agentmem.records import Change, Event, Proposal, Query, Recall
 from agentmem.testing.fakes import ScriptedChat
@@ -38,10 +39,10 @@ class Witness:
     seconds: dict[str, list[float]] = field(default_factory=dict)
     hung: str = ""
 
-    def run(self, verb: str, work: Callable[[], T]) -> T:
+    def run(self, verb: str, work: Callable[[], T], *, timed: bool = True) -> T:
         """Run a verb on a thread of its own, as the core does; raises Broken when it hangs or fails.
 
-        RebuildRequested passes. A thread that hangs is left behind: Python cannot end it.
+        A thread that hangs is left behind: Python cannot end it.
         """
         if self.hung:
             raise Broken(self.hung)
@@ -61,10 +62,11 @@ class Witness:
         if thread.is_alive():
             self.hung = f"hangs in {verb}: no answer within its deadline of {self.deadline_s:g} s"
             raise Broken(self.hung)
-        self.seconds.setdefault(verb, []).append(time.monotonic() - start)
+        if timed:
+            self.seconds.setdefault(verb, []).append(time.monotonic() - start)
         if failure:
             error = failure[0]
-            if isinstance(error, (RebuildRequested, Broken)):
+            if isinstance(error, Broken):
                 raise error
             if isinstance(error, AgentmemError):
                 raise Broken(f"{verb} fails on valid input: {type(error).__name__}: {error}") from error
@@ -74,13 +76,19 @@ class Witness:
         return outcome[0]
 
 
-def watched(memory_class: type[Memory], witness: Witness) -> type[Memory]:
-    """A subclass of ``memory_class`` that reports to ``witness``."""
+def core_paths(data_dir: Path) -> list[Path]:
+    """What the core itself writes in the home while a memory reads records and vectors through its context."""
+    home = data_dir.parent.parent
+    return [home / name for name in ("journal.db", "vectors", "blobs")]
+
+
+def watched(memory_class: type[Memory], witness: Witness, settings: MemoryConfig | None = None) -> type[Memory]:
+    """A subclass of ``memory_class`` that reports to ``witness``; ``settings`` take the place of the home's."""
 
     class Watched(memory_class):  # type: ignore[misc, valid-type]
         def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:
             with self._watch(context, "construction"):
-                super().__init__(context, config)
+                super().__init__(context, settings if settings is not None else config)
 
         def apply(self, changes: Sequence[Change]) -> None:
             kept = copy.deepcopy(list(changes))
@@ -115,7 +123,7 @@ def watched(memory_class: type[Memory], witness: Witness) -> type[Memory]:
             if chat is not None:
                 chat.forbidden = verb
             try:
-                with guarded(context.data_dir) as guard:
+                with guarded(context.data_dir, *core_paths(context.data_dir)) as guard:
                     yield
             finally:
                 if chat is not None:

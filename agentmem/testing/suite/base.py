@@ -6,25 +6,18 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
 from agentmem.contract import Capability, LocalModel, Memory, MemoryConfig
 from agentmem.records import Draft, Hit
 from agentmem.testing.fakes import ScriptedChat
-from agentmem.testing.ledger import Ledger
 from agentmem.testing.rig import Bench, Rig
 from agentmem.testing.sentences import triple_of
 from agentmem.testing.witness import Witness
 
-
-class NewRig(Protocol):
-    """Makes a rig in a folder of that name, on a ledger of its own or on a given one."""
-
-    def __call__(self, name: str, ledger: Ledger | None = None) -> Rig: ...
-
-
+NewRig = Callable[[str], Rig]
 Searches = list[list[Hit]]
 
 
@@ -96,7 +89,7 @@ class SuiteBase:
         return Bench(
             memory_class=memory_class,
             config=memory_config,
-            chat=memory_chat,
+            chat=memory_chat or ScriptedChat(),
             local_model=memory_local_model,
             draft=lambda text, **fields: self.draft(text, **{"kind": kind, **fields}),
             witness=Witness(deadline_s=self.deadline_s),
@@ -111,14 +104,13 @@ class SuiteBase:
         monkeypatch.chdir(tmp_path / "cwd")
         made: list[Rig] = []
 
-        def build(name: str, ledger: Ledger | None = None) -> Rig:
-            made.append(Rig(tmp_path / name, bench, ledger=ledger))
+        def build(name: str) -> Rig:
+            made.append(Rig(tmp_path / name, bench))
             return made[-1]
 
         yield build
         for rig in made:
-            if not bench.witness.hung:
-                rig.close()
+            rig.close()
 
     @pytest.fixture
     def rig(self, new_rig: NewRig) -> Rig:

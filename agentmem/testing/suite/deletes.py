@@ -64,7 +64,6 @@ class Deletes(SuiteBase):
         for needle in needles:
             found = files_with(rig.data_dir, needle)
             assert not found, f"keeps the purged text in its files: {', '.join(found[:3])}"
-        rig.memory = rig.reader().memory  # the fixture closes it once more
 
     def test_undo_restores_search_for_search(self, rig: Rig) -> None:
         """finds after an undo what it found before"""
@@ -76,7 +75,7 @@ class Deletes(SuiteBase):
             rig.retract(ids[6]),
             rig.archive(ids[9]),
             rig.correct(ids[3], "Quillon lives in haystacks"),
-            rig.ledger.add([rig.draft("Velmark keeps everything it finds")])[0],
+            rig.home.write([rig.draft("Velmark keeps everything it finds")]).id,
         ]
         for transaction in reversed(done):
             rig.undo(transaction)
@@ -104,13 +103,15 @@ class Deletes(SuiteBase):
         rig.correct(record_id, "Velmark keeps turnstiles")
         rig.retract(dropped)
         later = rig.remember("Velmark keeps lanterns and kites")
-        past = {hit.record.id: hit.record.body for hit in rig.hits("Velmark keeps lanterns", as_of=then)}
-        assert later not in past, "ignores as_of: recalls a record from after that time"
-        assert past.get(record_id) == "Velmark keeps lanterns", "ignores as_of: does not recall the text of that time"
-        assert dropped in rig.ids("Osterby keeps sardines", as_of=then), (
-            "ignores as_of: does not recall what was retracted only later"
-        )
-        assert not rig.ids("Velmark keeps lanterns", as_of=then - 10_000), "ignores as_of: recalls before anything was"
+        for when in ("", " once it is rebuilt"):
+            past = {hit.record.id: hit.record.body for hit in rig.hits("Velmark keeps lanterns", as_of=then)}
+            assert later not in past, f"ignores as_of{when}: recalls a record from after that time"
+            assert past.get(record_id) == "Velmark keeps lanterns", f"ignores as_of{when}: misses the text of that time"
+            assert dropped in rig.ids("Osterby keeps sardines", as_of=then), (
+                f"ignores as_of{when}: does not recall what was retracted only later"
+            )
+            assert not rig.ids("Velmark keeps lanterns", as_of=then - 10_000), f"ignores as_of{when}: recalls too early"
+            rig.rebuild()
         now = {hit.record.id: hit.record.body for hit in rig.hits("Velmark keeps turnstiles")}
         assert now.get(record_id) == "Velmark keeps turnstiles", "answers the present from the past"
 

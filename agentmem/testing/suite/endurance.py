@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentmem.contract import Capability
-from agentmem.records import Draft
+from agentmem.records import Draft, Query
 from agentmem.testing.fakes import ScriptedChat
 from agentmem.testing.rig import Rig
 from agentmem.testing.sentences import facts
@@ -53,6 +53,20 @@ class Endurance(SuiteBase):
         record_property("recall_ms_p50", 1000 * median(rig.witness.seconds["recall"]))
         assert found >= 18, f"finds only {found} of 20 records among {self.many} when asked with their own words"
 
+    def test_the_core_is_answered_like_anybody(self, rig: Rig) -> None:
+        """answers the core in time, with nothing to repair"""
+        ids = rig.append(*(rig.draft(text) for text in facts(6)))
+        for record_id, text in zip(ids, facts(6), strict=True):
+            recall = rig.home.recall(Query(text=text, k=6), [rig.name])[0]
+            assert recall.error is None, f"fails when the core asks: {recall.error}"
+            assert record_id in [hit.record.id for hit in recall.hits], (
+                "does not find what was written through the core"
+            )
+            own = rig.hits(text, 6)
+            assert [hit.record.id for hit in own] == [hit.record.id for hit in recall.hits], (
+                "returns hits that the core has to sort, cut or filter"
+            )
+
     def test_threads_may_ask_at_once(self, rig: Rig) -> None:
         """answers several threads at once"""
         texts = facts(20)
@@ -81,10 +95,15 @@ class Endurance(SuiteBase):
     def test_the_same_event_gives_the_same_drafts(self, rig: Rig) -> None:
         """proposes the same for the same event"""
         ids = rig.append(*(rig.draft(text, kind="turn", speaker="user") for text in facts(3)))
-        records = [record for record in map(rig.ledger.get, ids) if record is not None]
-        one = [p.body for p in rig.crash(rig.root.with_name("one")).observe(records) if isinstance(p, Draft)]
-        two = [p.body for p in rig.crash(rig.root.with_name("two")).observe(records) if isinstance(p, Draft)]
-        assert one == two, "proposes something else when the same event comes again (use context.rng and context.clock)"
+        records = rig.records(ids)
+        bodies = []
+        for name in ("one", "two"):
+            other = rig.crash(rig.root.with_name(name))
+            bodies.append([p.body for p in other.observe(records) if isinstance(p, Draft)])
+            other.close()
+        assert bodies[0] == bodies[1], (
+            "proposes something else when the same event comes again (use context.rng and context.clock)"
+        )
 
     def test_a_confused_chat_model_does_no_harm(self, rig: Rig) -> None:
         """does no harm when the chat model answers nonsense"""
@@ -96,7 +115,7 @@ class Endurance(SuiteBase):
             record_id = rig.remember(text)
             rig.accept(rig.maintain("session"))
             rig.catch_up()
-            record = rig.ledger.get(record_id)
+            record = rig.record(record_id)
             assert record is not None, f"loses a record when the chat model answers {reply[:30]!r}"
             assert record.is_live, f"takes back a record when the chat model answers {reply[:30]!r}"
             assert record.body == text, f"rewrites a record when the chat model answers {reply[:30]!r}"

@@ -13,6 +13,7 @@ from agentmem.testing.guards import Snapshot
 from agentmem.testing.rig import Rig
 from agentmem.testing.sentences import facts
 from agentmem.testing.suite.base import SuiteBase, also_for_weights, compare, search
+from agentmem.testing.witness import core_paths
 
 
 def do_everything(rig: Rig, *, ask: bool = True) -> None:
@@ -60,7 +61,7 @@ class Manners(SuiteBase):
     @also_for_weights
     def test_nothing_is_written_outside_its_folder(self, rig: Rig, tmp_path: Path) -> None:
         """writes only below its own folder"""
-        own = [rig.data_dir]
+        own = [rig.data_dir, *core_paths(rig.data_dir), rig.root / "secret", rig.root / "owner.lock"]
         before = Snapshot.of(tmp_path, without=own)
         do_everything(rig)
         written = rig.witness.writes + before.difference(Snapshot.of(tmp_path, without=own))
@@ -85,7 +86,7 @@ class Manners(SuiteBase):
         rig.recall(texts[0])
         rig.close()
         before = Snapshot.of(rig.data_dir)
-        rig.memory = (reader := rig.reader()).memory
+        reader = rig.reader()
         reader.catch_up()  # for memories that keep nothing on disk; the others have nothing to do
         first = search(reader, texts)
         for _ in range(3):
@@ -95,7 +96,6 @@ class Manners(SuiteBase):
         reader.close()
         changed = before.difference(Snapshot.of(rig.data_dir))
         assert not changed, f"touches in readonly: {', '.join(changed[:3])}"
-        rig.memory = rig.reader().memory
 
     @also_for_weights
     def test_hooks_answer_what_they_promise(self, rig: Rig) -> None:
@@ -118,9 +118,9 @@ class Manners(SuiteBase):
     def test_what_it_derives_says_where_from(self, rig: Rig) -> None:
         """names the records that its drafts are derived from"""
         ids = rig.append(*(rig.draft(text, kind="turn", speaker="user") for text in facts(4)))
-        records = [record for record in map(rig.ledger.get, ids) if record is not None]
+        records = rig.records(ids)
         for proposal in rig.observe(records):
             if isinstance(proposal, Draft):
-                unknown = [source for source in proposal.derived_from if rig.ledger.get(source) is None]
+                unknown = [source for source in proposal.derived_from if rig.record(source) is None]
                 assert proposal.derived_from, f"derives {proposal.body[:40]!r} from nothing; set derived_from"
                 assert not unknown, f"derives {proposal.body[:40]!r} from records that do not exist"

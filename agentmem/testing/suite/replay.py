@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
-from agentmem.contract import Capability
 from agentmem.testing.rig import Rig
 from agentmem.testing.sentences import facts
-from agentmem.testing.suite.base import NewRig, SuiteBase, compare, search
+from agentmem.testing.suite.base import SuiteBase, compare, search
 
 
 def live_a_little(rig: Rig, steps: int = 60, seed: int = 7) -> list[str]:
@@ -41,7 +38,7 @@ class Replay(SuiteBase):
         why = compare(rig.memory, before, search(rig, queries, at=then))
         assert not why, f"answers otherwise after reopening: {why}"
 
-    def test_it_catches_up_after_a_crash_before_apply(self, rig: Rig, new_rig: NewRig) -> None:
+    def test_it_catches_up_after_a_crash_before_apply(self, rig: Rig) -> None:
         """catches up after a crash between append and apply"""
         rig.remember_all([rig.draft(text) for text in facts(10)])
         late = rig.append(rig.draft("Velmark keeps compasses and sextants"))[0]
@@ -75,17 +72,18 @@ class Replay(SuiteBase):
         why = compare(rig.memory, before, search(rig, queries, at=then))
         assert not why, f"applies a change twice: {why}"
 
-    def test_batches_of_any_size_give_the_same_index(self, rig: Rig, new_rig: NewRig) -> None:
+    def test_batches_of_any_size_give_the_same_index(self, rig: Rig) -> None:
         """depends on no size of batches"""
         queries = live_a_little(rig, steps=40)
         then, wanted = rig.clock.now(), search(rig, queries)
         for size in (1, 3, 1000):
-            other = new_rig(f"batches-of-{size}", rig.ledger)
+            other = rig.copy(rig.root.with_name(f"batches-of-{size}"))
             other.catch_up(size)
             why = compare(rig.memory, wanted, search(other, queries, at=then))
+            other.close()
             assert not why, f"depends on the order or size of batches: in batches of {size}, {why}"
 
-    def test_only_the_live_set_matters(self, rig: Rig, new_rig: NewRig) -> None:
+    def test_only_the_live_set_matters(self, rig: Rig) -> None:
         """depends on what is live, not on the way there"""
         texts = facts(12)
         ids = rig.remember_all([rig.draft(text) for text in texts])
@@ -97,13 +95,14 @@ class Replay(SuiteBase):
         why = compare(rig.memory, straight[1], search(rig, texts, at=straight[0]))
         assert not why, f"depends on the way to its live set: {why}"
 
-    def test_replay_equals_live(self, rig: Rig, new_rig: NewRig) -> None:
+    def test_replay_equals_live(self, rig: Rig) -> None:
         """is the same when its changes are replayed"""
         queries = live_a_little(rig)
         then, live = rig.clock.now(), search(rig, queries)
-        other = new_rig("replay", rig.ledger)
+        other = rig.copy(rig.root.with_name("replay"))
         other.catch_up()
         why = compare(rig.memory, live, search(other, queries, at=then))
+        other.close()
         assert not why, f"differs from its replay: {why}"
 
     def test_a_rebuild_equals_the_live_index(self, rig: Rig) -> None:
@@ -113,16 +112,3 @@ class Replay(SuiteBase):
         rig.rebuild()
         why = compare(rig.memory, live, search(rig, queries, at=then))
         assert not why, f"differs from its rebuild: {why}"
-
-    def test_earlier_changes_of_a_record_may_be_left_out(self, rig: Rig, new_rig: NewRig) -> None:
-        """is the same whether or not a record's earlier changes are shown to it"""
-        if Capability.AS_OF in rig.memory.capabilities:
-            pytest.skip(f"{rig.memory.name} declares AS_OF and is shown every change")
-        queries = live_a_little(rig, steps=30, seed=3)
-        then, live = rig.clock.now(), search(rig, queries)
-        other = new_rig("every-change", rig.ledger)
-        name, kinds = other.memory.name, other.memory.kinds
-        other.apply(rig.ledger.changes(0, name=name, kinds=kinds, every_version=True))
-        other.memory.applied = rig.ledger.head()
-        why = compare(rig.memory, live, search(other, queries, at=then))
-        assert not why, f"depends on changes that may be left out: {why}"

@@ -63,7 +63,7 @@ class RoundTrip(SuiteBase):
         rig.correct(ids[2], "Tarnhill keeps oysters")
         for hit in rig.hits("Tarnhill keeps oysters") + rig.hits(facts(6)[0]):
             assert isinstance(hit.record, Record), f"returns a hit without a record: {hit.record!r}"
-            stands = rig.ledger.get(hit.record.id)
+            stands = rig.record(hit.record.id)
             assert stands is not None, f"returns a hit without a record: nothing has the id {hit.record.id!r}"
             assert hit.record == stands, f"returns record {hit.record.id} otherwise than it stands in the journal"
 
