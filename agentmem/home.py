@@ -359,6 +359,9 @@ class Home:
         self.views.catch_up()
         if (self.folder / "vectors").exists():
             self._kept_vectors().purge([*job.version_ids, *followers])
+        for folder in (self.folder / "vectors").glob("*"):
+            if folder.name != self._kept_vectors().folder.name:
+                shutil.rmtree(folder)  # of an embedder used before; its vectors are computed again when it comes back
         for view in self.views.usable():
             view.erase()
         for folder in (self.folder / "memories").glob("*"):

@@ -17,6 +17,9 @@ from agentmem.journal.schema import changes, derivations, records, transactions
 from agentmem.journal.transaction import PERSON, State, Transaction
 from agentmem.records import Status
 
+GROUP = "group:"
+"""Transactions whose cause begins so belong together and are undone together."""
+
 _GONE = (Status.ABSENT.value, Status.PURGED.value)
 
 
@@ -72,7 +75,8 @@ def stated_by_person(tx: Transaction, record_id: str) -> bool:
 
 def _collect(tx: Transaction, receipt_id: str, *, cascade: bool) -> list[sa.Row[Any]]:
     """The changes to take back; with ``cascade`` those of later transactions that stand in the way as well."""
-    todo, seen = [receipt_id], {receipt_id}
+    todo = _group(tx, receipt_id)
+    seen = set(todo)
     taken: list[sa.Row[Any]] = []
     blocking: dict[str, str] = {}
     while todo:
@@ -140,6 +144,15 @@ def _before(change: sa.Row[Any]) -> State:
     if change.before_status is None:
         return State(change.after_version, Status.ABSENT.value)
     return State(change.before_version, change.before_status)
+
+
+def _group(tx: Transaction, receipt_id: str) -> list[str]:
+    """The transaction, with all others of its group (an ingestion is one transaction a file), newest first."""
+    cause = tx.connection.execute(sa.select(transactions.c.cause).where(transactions.c.id == receipt_id)).scalar()
+    if cause is None or not cause.startswith(GROUP):
+        return [receipt_id]
+    query = sa.select(transactions.c.id).where(transactions.c.cause == cause)
+    return list(tx.connection.execute(query.order_by(transactions.c.first_seq)).scalars())
 
 
 def _changes_of(tx: Transaction, receipt_id: str) -> list[sa.Row[Any]]:
