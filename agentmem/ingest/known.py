@@ -14,7 +14,7 @@ from agentmem.records import Namespace, Record, Source
 @dataclass(frozen=True, slots=True)
 class KnownChunk:
     record_id: str
-    key: bytes  # of its title, heading and body
+    key: str  # of the title, heading and body that the file gave it, whatever a person has made of it since
     source: Source
     attributes: Mapping[str, Any]
 
@@ -48,7 +48,7 @@ def known_files(records: Iterable[Record], namespace: Namespace) -> dict[str, Kn
             file.digest = ""
         if file.recipe != recipe:
             file.recipe = ""
-        key = chunk_key(record.body, record.attributes)
+        key = str(record.attributes.get("chunk", ""))
         file.chunks.append(KnownChunk(record.id, key, source, record.attributes))
     for file in files.values():
         file.chunks.sort(key=lambda chunk: chunk.source.start or 0)
@@ -64,7 +64,7 @@ def root_key(folder: Path) -> str:
     return hashlib.blake2b(str(folder).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
 
 
-def chunk_key(body: str, attributes: Mapping[str, Any]) -> bytes:
-    """Equal for chunks that read the same, title and heading included."""
-    parts = (str(attributes.get("title") or ""), str(attributes.get("heading") or ""), body)
-    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def chunk_key(title: str, heading: str, body: str) -> str:
+    """Equal for chunks that read the same, title and heading included; kept as an attribute of the record."""
+    text = "\0".join((title, heading, body))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -2,7 +2,7 @@
 
 A file is known by its place and judged by its content: the digest of its bytes. Same place and digest is unchanged,
 another digest changed, a known digest at a new place whose old place is gone moved. Chunks of a changed file that
-read as before keep their records.
+read as before keep their records, and with them whatever a person corrected there.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class IngestPlan:
         document = read(path, data) if data else Document("", ())
         document = replace(document, text=_storable(document.text))
         title = _storable(document.title or _title_of(path))
-        waiting: dict[bytes, deque[KnownChunk]] = defaultdict(deque)
+        waiting: dict[str, deque[KnownChunk]] = defaultdict(deque)
         for known in item.known.chunks if item.known is not None else ():
             waiting[known.key].append(known)
         add: list[Draft] = []
@@ -135,12 +135,13 @@ class IngestPlan:
         kept = 0
         for chunk in self._splitter.split(document, title):
             draft = self._draft(chunk, document, item)
-            same = waiting[chunk_key(draft.body, draft.attributes)]
+            same = waiting[draft.attributes["chunk"]]
             if not same:
                 add.append(draft)
                 continue
             known, kept = same.popleft(), kept + 1
-            if (known.source, dict(known.attributes)) != (draft.sources[0], dict(draft.attributes)):
+            moved = any(known.attributes.get(name) != value for name, value in draft.attributes.items())
+            if moved or known.source != draft.sources[0]:
                 amend.append(Amend(known.record_id, draft.sources, draft.attributes))
         drop = tuple(known.record_id for left in waiting.values() for known in left)
         return FileChange(item, tuple(add), tuple(amend), drop, kept, document.notes)
@@ -152,6 +153,7 @@ class IngestPlan:
         if chunk.page is not None:
             attributes["page"] = chunk.page
         attributes |= {"format": document.format, "root": item.root, "recipe": self._splitter.recipe}
+        attributes["chunk"] = chunk_key(chunk.title, chunk.heading, chunk.body)
         return Draft(
             body=chunk.body,
             kind="chunk",

@@ -41,6 +41,7 @@ class IngestReport:
     bytes: int = 0
     seconds: float = 0.0
     cancelled: bool = False
+    receipts: list[str] = field(default_factory=list)  # of the transactions, by whoever writes them; undo takes them
 
     def summary(self) -> str:
         """One sentence: "12 new, 3 changed, 5 unchanged, 1 skipped; 96 chunks added, 14 kept, 2 dropped"."""
@@ -83,6 +84,7 @@ class IngestReport:
             "bytes": self.bytes,
             "seconds": round(self.seconds, 3),
             "cancelled": self.cancelled,
+            "receipts": self.receipts,
             "skipped": [asdict(skip) for skip in self.skipped],
             "notes": [{"uri": uri, "note": note} for uri, note in self.notes],
         }

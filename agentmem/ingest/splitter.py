@@ -135,7 +135,7 @@ class Splitter:
         for line in text[start:end].splitlines(keepends=True):
             tokens = self._tokens(line)
             if used + tokens > budget:
-                if used:
+                if position > opened:
                     yield opened, position
                 opened, used = position, 0
             position += len(line)
@@ -144,7 +144,7 @@ class Splitter:
                 opened = position
             else:
                 used += tokens
-        if used:
+        if position > opened:
             yield opened, position
 
     def _sentences(self, text: str, start: int, end: int, budget: int) -> Iterator[tuple[int, int]]:

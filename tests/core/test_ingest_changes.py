@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_only_the_changed_chunk_of_a_changed_file_is_new_and_the_others_keep_the
         assert changed[source.start : source.end] == record.body
         assert record.body in shelf.embedded or before[record.body] == record.id
     assert shelf.ingest(docs).files == {Outcome.UNCHANGED: 3}
+
+
+def test_what_a_person_corrected_in_a_chunk_survives_a_change_elsewhere_in_the_file(docs: Path) -> None:
+    shelf = Shelf()
+    shelf.ingest(docs)
+    (fees,) = (record for record in shelf.records.values() if "twelve" in record.body)
+    shelf.records[fees.id] = replace(fees, body="A berth costs thirteen crowns a night.")
+    (docs / "guide.md").write_text(PAGE.replace("noon", "dawn"))
+    shelf.ingest(docs)
+    assert shelf.records[fees.id].body == "A berth costs thirteen crowns a night."
+    assert not any("twelve" in body for body in shelf.bodies)
 
 
 def test_a_file_that_only_lost_text_settles_after_one_run(docs: Path) -> None:
