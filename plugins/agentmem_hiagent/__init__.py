@@ -1,0 +1,1 @@
+"""HiAgent: subgoals as chunks of working memory."""
