@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -115,7 +116,7 @@ class Reader(nn.Module):
         x = self.embed(ids)
         for index, block in enumerate(self.blocks):
             x = block(x, None if past is None else past[index])
-        return torch.as_tensor(self.norm(x))
+        return cast("Tensor", self.norm(x))
 
 
 def _sequence(vocabulary: Vocabulary, instance: Instance, notes: bool) -> tuple[list[int], list[bool]]:
@@ -142,11 +143,14 @@ def train(vocabulary: Vocabulary, instances: Sequence[Instance], notes: bool, si
     reader = Reader(len(vocabulary), size)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=size.rate, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, size.rate, total_steps=size.steps, pct_start=0.1)
-    # A batch holds texts of about one length: neighbours in the sorted pool, so that little is padding.
-    encoded = sorted((_sequence(vocabulary, i, notes) for i in instances), key=lambda row: len(row[0]))
+    encoded = [_sequence(vocabulary, instance, notes) for instance in instances]
+    waiting: list[list[tuple[list[int], list[bool]]]] = []
     for _ in range(size.steps):
-        place = rng.randrange(len(encoded) - size.batch)
-        rows = encoded[place : place + size.batch]
+        if not waiting:  # a batch holds texts of about one length, so that little is padding
+            drawn = sorted((rng.choice(encoded) for _ in range(8 * size.batch)), key=lambda row: len(row[0]))
+            waiting = [drawn[place : place + size.batch] for place in range(0, len(drawn), size.batch)]
+            rng.shuffle(waiting)
+        rows = waiting.pop()
         width = max(len(ids) for ids, _ in rows)
         ids = torch.tensor([row + [0] * (width - len(row)) for row, _ in rows])
         learned = torch.tensor([mask + [False] * (width - len(mask)) for _, mask in rows])

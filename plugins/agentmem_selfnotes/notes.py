@@ -114,11 +114,11 @@ Writer = Callable[[str, Sequence[str]], Sequence[Sequence[str]]]
 def read(source: str, writer: Writer, batch: int = 1, max_notes: int = 3) -> list[Note]:
     """Reads a text segment by segment, `batch` of them a call, and collects at most `max_notes` notes on each.
 
-    The writer sees the notes that were written before, in their places. Empty notes and repetitions are left out.
+    The writer sees the notes that were written before, in their places. Empty notes and repetitions within a
+    segment are left out; a note may come again later, for what it says may have become true again.
     """
     spans = list(segments(source))
     notes: list[Note] = []
-    written: set[str] = set()
     for first in range(0, len(spans), batch):
         group = spans[first : first + batch]
         seen = splice(source[: group[0][0]], notes).text
@@ -126,9 +126,7 @@ def read(source: str, writer: Writer, batch: int = 1, max_notes: int = 3) -> lis
         if len(answers) != len(group):
             raise BadInput(f"a note writer was given {len(group)} segments and answered for {len(answers)}")
         for (start, end), answer in zip(group, answers, strict=True):
-            for text in answer[:max_notes]:
-                tidy = " ".join(text.split())
-                if tidy and tidy.lower() not in written:
-                    written.add(tidy.lower())
-                    notes.append(Note(anchor(source, start, end), tidy, start, end))
+            tidy = dict.fromkeys(" ".join(text.split()) for text in answer)
+            texts = [text for text in tidy if text][:max_notes]
+            notes += [Note(anchor(source, start, end), text, start, end) for text in texts]
     return notes

@@ -335,18 +335,18 @@ def plan_vaults(b: Belief) -> Plan | None:
     target = {atom[1]: atom[2] for atom in b.goal}
     carried, key = b.value("folder"), b.value("ring")
     if carried is not None:
-        room = target[carried]
-        action = f"put-paper {carried} {me}" if me == room else _go(b, me, room)
-        return b.subgoal if b.subgoal.startswith("empty") else f"bring {carried} to {room}", action
+        goal = target[carried]
+        action = f"put-paper {carried} {me}" if me == goal else _go(b, me, goal)
+        return b.subgoal if b.subgoal.startswith("empty") else f"bring {carried} to {goal}", action
     here = [v for v in b.objects["vault"] if b.value("stands", v) == me and b.get("takes", v) is None]
     if here:
         return "explore the rooms", f"read-label {here[0]} {me}"
-    fresh = [room for room in b.objects["room"] if room != me and b.get("searched", room) is None]
+    fresh = [place for place in b.objects["room"] if place != me and b.get("searched", place) is None]
     keys = b.objects["key"]
     lost = [v for v in b.objects["vault"] if b.get("stands", v) is None or b.get("takes", v) is None]
     lost += [k for k in keys if b.get("key", k) is None and k != key and not _used(b, k)]
     if lost and fresh:
-        return "explore the rooms", _go(b, me, min(fresh, key=lambda room: len(_path(b, me, room))))
+        return "explore the rooms", _go(b, me, min(fresh, key=lambda place: len(_path(b, me, place))))
     inside = {atom[2]: p for p, atom in b.known("paper").items() if atom[0] == "inside"}
     shut = [v for v in b.objects["vault"] if v in inside or b.get("lock", v) != ("unlocked", v)]
     ready = [v for v in shut if b.get("stands", v) and (v in inside or _reachable(b, v, key))]

@@ -1,0 +1,135 @@
+"""The HiAgent memory: closes subgoals into records and shows a message list as its view.
+
+Raw steps are records of the core (kind "step", see `agentmem.acting`); here each finished subgoal becomes one
+derived record (kind "subgoal") that names its steps, so that taking a step back takes the line back as well. It
+refuses to know environments, tools of others and how a run is driven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from langchain_core.messages import BaseMessage
+from langchain_core.tools import BaseTool
+
+from agentmem.contract import Context, Memory, MemoryConfig, Message
+from agentmem.records import Change, CheckLine, Draft, Event, Proposal, Query, Recall, Record, Trust
+from agentmem.wordindex import WordIndex
+from agentmem_hiagent.chunks import view
+from agentmem_hiagent.config import HiAgentConfig
+from agentmem_hiagent.summary import Summary, extract, write
+
+
+class HiAgentMemory(Memory):
+    """Subgoals as chunks of working memory; recall finds finished ones, their steps are the path."""
+
+    name: ClassVar[str] = "hiagent"
+    kinds: ClassVar[frozenset[str]] = frozenset({"subgoal"})
+    Config: ClassVar[type[MemoryConfig]] = HiAgentConfig
+
+    def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:
+        super().__init__(context, config)
+        self._index = WordIndex()
+        self._expanded: frozenset[int] = frozenset()
+
+    @property
+    def settings(self) -> HiAgentConfig:
+        assert isinstance(self.config, HiAgentConfig), f"settings of hiagent are a {type(self.config).__name__}"
+        return self.config
+
+    # ---- the three verbs
+
+    def observe(self, event: Event) -> Sequence[Proposal]:
+        """Closes the subgoals that a step has left behind; an event of kind "outcome" closes the last one too."""
+        runs = {r.session: r for r in event.records if r.kind == "step" and r.session}
+        return [draft for run, newest in runs.items() for draft in self._close(run, newest, event.kind == "outcome")]
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        self._index.apply(changes)
+
+    def recall(self, query: Query) -> Recall:
+        hits = self._index.search(query, "a subgoal with these words")
+        return Recall(hits=tuple(hits)) if len(self._index) else Recall(abstain="no subgoal has been finished yet")
+
+    # ---- the visible context
+
+    def view(self, messages: Sequence[Any]) -> Sequence[BaseMessage]:
+        """The messages with finished subgoals as lines; summaries that are kept as records are used."""
+        return view(messages, self.summaries(), self._expanded, self.settings.budget_tokens)
+
+    def summaries(self) -> dict[str, Summary]:
+        """The kept summaries by `Chunk.key`."""
+        kept: dict[str, Summary] = {}
+        for record in self._index.records():
+            met = record.attributes.get("met")
+            kept[str(record.attributes.get("key"))] = Summary(
+                str(record.attributes.get("summary", record.body)),
+                met if isinstance(met, bool) else None,
+                str(record.attributes.get("reason", "")),
+            )
+        return kept
+
+    def expand(self, number: int) -> None:
+        """Show the raw steps of a subgoal from now on, until `collapse`."""
+        self._expanded |= {number}
+
+    def collapse(self, number: int) -> None:
+        """Hide them again."""
+        self._expanded -= {number}
+
+    def tools(self) -> list[BaseTool]:
+        """`subgoal`, `expand` and `collapse` for a model that acts."""
+        from agentmem_hiagent.tools import subgoal_tools  # langgraph's prebuilt parts are slow to import
+
+        return subgoal_tools(self.settings.max_words)
+
+    def check(self) -> Sequence[CheckLine]:
+        return (CheckLine("ok", f"hiagent holds {len(self._index)} finished subgoals"),)
+
+    def erase(self) -> None:
+        """Nothing is on disk: what a purge removed is gone with the change that `apply` got."""
+
+    # ---- closing
+
+    def _close(self, run: str, newest: Record, ended: bool) -> Iterable[Draft]:
+        steps = list(self.context.records.find(kinds=("step",), session=run, namespace=newest.namespace))
+        done = {r.attributes.get("number") for r in self._closed(run, newest)}
+        numbers = sorted({int(s.attributes.get("subgoal_number", 0)) for s in steps})
+        for number in numbers if ended else numbers[:-1]:
+            chunk = [s for s in steps if s.attributes.get("subgoal_number", 0) == number]
+            if number not in done:
+                yield self._draft(run, number, chunk)
+
+    def _closed(self, run: str, newest: Record) -> Iterable[Record]:
+        return self.context.records.find(kinds=("subgoal",), session=run, namespace=newest.namespace)
+
+    def _draft(self, run: str, number: int, steps: Sequence[Record]) -> Draft:
+        first, last = steps[0], steps[-1]
+        goal = str(first.attributes.get("subgoal", ""))
+        pairs = [(str(s.attributes.get("action", "")), str(s.attributes.get("observation", s.body))) for s in steps]
+        pairs = [pair for pair in pairs if pair[0]]
+        summary = self._summarise(goal, pairs)
+        return Draft(
+            kind="subgoal",
+            body=summary.line(f"{number}. {goal or 'before the first subgoal'}"),
+            namespace=first.namespace,
+            thread=first.thread,
+            session=run,
+            derived_from=tuple(step.id for step in steps),
+            trust=Trust.AGENT,
+            attributes={
+                "number": number,
+                "subgoal": goal,
+                "key": str(last.attributes.get("chunk_key", "")),
+                "summary": summary.text,
+                "met": summary.met,
+                "reason": summary.reason,
+            },
+        )
+
+    def _summarise(self, goal: str, pairs: Sequence[tuple[str, str]]) -> Summary:
+        chat = self.context.chat
+        if self.settings.summaries == "chat" and chat is not None:
+            return write(lambda prompt: chat.chat([Message("user", prompt)]), goal, pairs, self.settings.max_words)
+        return extract([observation for _, observation in pairs])
