@@ -76,8 +76,8 @@ def _babi(report: Report, folder: Path) -> None:
         for condition in ("with", "without"):
             right = _percent([score(item, condition == "with") for item in mine])
             report.row(
-                what="bAbI, one-step", family=f"task {task}", notes=condition, length="", n=len(mine),
-                right=str(right) )
+                what="bAbI, one-step", family=f"task {task}", notes=condition, length="", n=len(mine), right=str(right)
+            )
             report.figure(f"babi.{task}.{condition}", right.value)
 
 

@@ -92,7 +92,7 @@ class Block(nn.Module):
         scores = q @ k.transpose(-1, -2) / (q.shape[-1] ** 0.5) + bias
         mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, seq, d_model)
         x = x + self.out(mixed)
-        return x + self.feed(self.norm_feed(x))
+        return cast("Tensor", x + self.feed(self.norm_feed(x)))
 
     def empty(self, batch: int, d_model: int) -> dict[str, Tensor]:
         nothing = torch.zeros(batch, self.heads, 0, d_model // self.heads)
