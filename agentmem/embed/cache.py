@@ -7,7 +7,6 @@ from pathlib import Path
 
 
 def default_cache() -> Path:
-    """AGENTMEM_CACHE, else ``agentmem`` in the user's cache folder; not created here."""
-    if given := os.environ.get("AGENTMEM_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "agentmem"
+    """``agentmem`` below AGENTMEM_CACHE, else below the user's cache folder; not created here."""
+    base = os.environ.get("AGENTMEM_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    return Path(base or "~/.cache").expanduser() / "agentmem"

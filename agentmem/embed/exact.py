@@ -23,12 +23,13 @@ from agentmem.embed.sidecar import open_sidecar, shrink, writing
 from agentmem.errors import BadInput
 from agentmem.records import Change, Namespace, Record, path_of
 
-FACETS = ("namespace", "kind", "speaker", "session", "thread")
+FACETS = ("namespace", "kind", "speaker", "session", "thread", "subject")
 _FILTERS = frozenset(FACETS[1:])
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS live(row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL,
-    namespace TEXT NOT NULL, kind TEXT NOT NULL, speaker TEXT NOT NULL, session TEXT NOT NULL, thread TEXT NOT NULL);
+    namespace TEXT NOT NULL, kind TEXT NOT NULL, speaker TEXT NOT NULL, session TEXT NOT NULL, thread TEXT NOT NULL,
+    subject TEXT NOT NULL);
 """
 _DEAD = -1
 _DECIMALS = 6
@@ -83,7 +84,7 @@ class ExactIndex:
                 with writing(table):
                     table.executemany("DELETE FROM live WHERE row = ?", [(row,) for row in freed])
                     table.executemany(
-                        "INSERT OR REPLACE INTO live VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT OR REPLACE INTO live VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         [(row, record_id, seq, *facets) for row, record_id, seq, facets in values],
                     )
                 file.clear(freed)
@@ -102,8 +103,9 @@ class ExactIndex:
         return int(self.note("applied") or 0)
 
     def mark(self, seq: int) -> None:
-        """Commit the cursor."""
-        self.put_note("applied", str(seq))
+        """Commit the cursor; a reader has none of its own."""
+        if not self._readonly:
+            self.put_note("applied", str(seq))
 
     def note(self, key: str) -> str | None:
         """A small text kept with the index, or None."""
@@ -116,6 +118,10 @@ class ExactIndex:
     def put_note(self, key: str, value: str) -> None:
         with self._lock:
             self._opened()[0].execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (key, value))
+
+    def drop_notes(self, *keys: str) -> None:
+        with self._lock, writing(self._opened()[0]):
+            self._opened()[0].executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in keys])
 
     def erase(self) -> None:
         """Zero every row that is not live and rewrite the table without what was deleted from it."""
@@ -328,7 +334,7 @@ class ExactIndex:
         self._seen = table.execute("PRAGMA data_version").fetchone()[0]
         last = table.execute("SELECT max(row) FROM live").fetchone()[0]
         self._reserve(0 if last is None else last + 1)
-        for live in table.execute("SELECT row, id, seq, namespace, kind, speaker, session, thread FROM live"):
+        for live in table.execute("SELECT row, id, seq, namespace, kind, speaker, session, thread, subject FROM live"):
             self._insert(live[0], live[1], live[2], live[3:])
         self._free = np.flatnonzero(self._codes[0, : self._end] == _DEAD)[::-1].tolist()
 
@@ -341,4 +347,5 @@ def _facets(record: Record | None) -> tuple[str, ...]:
         record.speaker or "",
         record.session or "",
         record.thread or "",
+        record.subject or "",
     )

@@ -88,10 +88,21 @@ class _Watch:
             if name and not name.startswith(":memory:") and "mode=ro" not in name and "mode=memory" not in name:
                 guard.note_write(name.removeprefix("file:").split("?")[0])
         elif event in _CHANGES_PATHS:
+            at = args[-1] if event in ("os.remove", "os.rmdir", "os.mkdir") else None  # shutil.rmtree names files so
             for place in _CHANGES_PATHS[event]:
-                guard.note_write(args[place])
+                guard.note_write(_below(at, args[place]))
         elif event in _CONNECTS:
             guard.note_connection(event, args)
+
+
+def _below(dir_fd: Any, path: Any) -> Any:
+    """A path given relative to an open folder, made absolute where the system tells that folder's name."""
+    if not isinstance(dir_fd, int) or dir_fd < 0 or not isinstance(path, (str, bytes)):
+        return path
+    try:
+        return os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), os.fsdecode(path))
+    except OSError:
+        return path
 
 
 _WATCH = _Watch()

@@ -1,0 +1,77 @@
+"""Makes one ranking of what several memories answered: calibrated scores, weighted, without two hits of one source.
+
+Scores of different memories have no common scale, so each memory's are stretched between its best and its worst hit
+(min-max); a rank would forget by how much the best is better. Knows no store and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agentmem.records import Hit, Recall, Source
+
+WEIGHTS: Mapping[str, float] = {"bm25": 0.6, "chroma": 0.4}
+_OTHER_WEIGHT = 0.5
+_SAME_PLACE = 0.8  # share of a span that lies in a better hit's span, from which the two say the same
+
+
+@dataclass(slots=True)
+class _Fused:
+    hit: Hit
+    score: float
+    parts: list[tuple[str, float]]
+
+
+def fuse(
+    recalls: Iterable[Recall], *, k: int, now: float | None = None, weights: Mapping[str, float] = WEIGHTS
+) -> list[Hit]:
+    """At most ``k`` hits of all recalls, best first, scores from 0 to 1; failed and abstaining memories are left out.
+
+    A memory counts by its weight, as a share of the weights of those that answered.
+    """
+    answered = [recall for recall in recalls if recall.hits and recall.error is None]
+    total = sum(weights.get(recall.memory, _OTHER_WEIGHT) for recall in answered)
+    found: dict[str, _Fused] = {}
+    for recall in answered:
+        share = weights.get(recall.memory, _OTHER_WEIGHT) / total
+        for hit, level in zip(recall.hits, min_max([hit.score for hit in recall.hits]), strict=True):
+            entry = found.setdefault(hit.record.id, _Fused(hit, 0.0, []))
+            entry.score += share * level
+            entry.parts.append((recall.memory or hit.memory, share * level))
+    ranked = sorted(found.values(), key=lambda f: (-round(f.score, 6), f.hit.record.id))
+    out: list[Hit] = []
+    for entry in ranked:
+        if len(out) >= k:
+            break
+        if not any(same_source(entry.hit, other) for other in out):
+            out.append(_told(entry))
+    return out
+
+
+def min_max(scores: Sequence[float]) -> list[float]:
+    """Scores stretched to 0…1; all 1 when they are equal."""
+    low, high = min(scores), max(scores)
+    if high - low < 1e-12:
+        return [1.0] * len(scores)
+    return [(score - low) / (high - low) for score in scores]
+
+
+def same_source(one: Hit, other: Hit) -> bool:
+    """Whether both records quote the same place: the same file and, where spans are known, (nearly) the same span."""
+    return any(_covers(a, b) for a in one.record.sources for b in other.record.sources)
+
+
+def _covers(one: Source, other: Source) -> bool:
+    if one.uri != other.uri or one.start is None or one.end is None or other.start is None or other.end is None:
+        return False  # two records of one file without spans may be any two parts of it
+    shared = min(one.end, other.end) - max(one.start, other.start)
+    shorter = min(one.end - one.start, other.end - other.start)
+    return shorter > 0 and shared >= _SAME_PLACE * shorter
+
+
+def _told(entry: _Fused) -> Hit:
+    parts = sorted(entry.parts, key=lambda part: -part[1])
+    why = "; ".join(f"{memory} {value:.2f}" for memory, value in parts)
+    hit = entry.hit
+    return Hit(hit.record, round(entry.score, 6), why, hit.path, "+".join(memory for memory, _ in parts))

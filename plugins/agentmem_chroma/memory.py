@@ -1,0 +1,221 @@
+"""The vector memory as the contract wants it: an exact index that is the truth, and Chroma as its shortcut.
+
+Every change goes into the exact index at once. Chroma is fed in batches behind it, from a size on at which exact search
+of everything gets slower than HNSW; what it has not got yet is searched exactly, and what it finds is scored exactly.
+Namespaces and filters always go to the exact index, where they make a search faster instead of slower.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+
+from agentmem.contract import Capability, Context, Memory, MemoryConfig, Vectors
+from agentmem.embed.exact import ExactIndex, Scored
+from agentmem.errors import Missing, PluginError
+from agentmem.past import changes_as_of
+from agentmem.records import Change, CheckLine, Hit, Proposal, Query, Recall
+from agentmem_chroma.collection import Collection
+from agentmem_chroma.config import ChromaConfig
+
+_FED = "fed"  # the sequence number up to which Chroma holds the index; absent: there is no collection
+_GONE = "gone"  # ids that left the index and may still be in the collection
+_NAME = "collection"
+_START_BATCHES = 5  # more than that is handed to Chroma when idle only: it takes half a millisecond a record
+
+
+class ChromaMemory(Memory):
+    """Finds records by the meaning of their text."""
+
+    name = "chroma"
+    capabilities = Capability.AS_OF | Capability.APPROXIMATE | Capability.NEEDS_EMBED | Capability.SHARED_READ
+    Config = ChromaConfig
+
+    def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:
+        super().__init__(context, config)
+        self._settings = cast(ChromaConfig, self.config)
+        self._index: ExactIndex | None = None
+        self._collection: Collection | None = None
+
+    # ---- the three verbs
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        if not changes or self.context.readonly:
+            return
+        index = self._exact()
+        fed = index.note(_FED)
+        gone = [c.record_id for c in changes if c.record is None and c.record_id in index] if fed is not None else []
+        if gone:
+            index.put_note(_GONE, json.dumps(sorted({*self._gone(), *gone})))
+        index.write(changes, self._vectors_of([c for c in changes if c.record is not None]))
+        started = fed is not None or len(index) <= _START_BATCHES * self._settings.batch
+        if started and len(index) >= max(1, self._settings.exact_below):
+            self._feed(index, whole=False)
+
+    def recall(self, query: Query) -> Recall:
+        if self.context.vectors is None:
+            raise Missing("the memory chroma needs an embedder; set 'embedder' (the default is minilm)")
+        if query.as_of is not None:
+            return self._recall_past(query, query.as_of)
+        index = self._exact()
+        if not len(index):
+            return Recall(abstain="no record is indexed here yet")
+        vector = self._vector_of(query)
+        scored, why = self._found(index, query, vector)
+        records = self.context.records.get_many([s.id for s in scored])
+        hits = [Hit(records[s.id], s.score, why) for s in scored if s.id in records and query.admits(records[s.id])]
+        return Recall(hits=tuple(hits), signals=_signals(scored, len(index)))
+
+    # ---- the cursor and the hooks
+
+    @property
+    def applied(self) -> int:
+        return self._exact().applied
+
+    @applied.setter
+    def applied(self, seq: int) -> None:
+        self._exact().mark(seq)
+
+    def maintain(self, phase: str) -> Sequence[Proposal]:
+        if phase == "idle" and not self.context.readonly:
+            index = self._exact()
+            if len(index) >= max(1, self._settings.exact_below):
+                self._feed(index, whole=True)
+        return ()
+
+    def check(self) -> Sequence[CheckLine]:
+        index = self._exact()
+        count, fed = len(index), index.note(_FED)
+        if fed is None:
+            return [CheckLine("ok", f"chroma: {count} vectors, searched exactly")]
+        behind = len(index.written_after(int(fed)))
+        where = f"on {self._settings.url}" if self._settings.url else "in the home"
+        lines = [CheckLine("ok", f"chroma: {count} vectors; HNSW {where}, {behind} behind (searched exactly)")]
+        if self._settings.url:
+            lines.append(CheckLine("note", "chroma: what a purge removes may stay in the files of the Chroma server"))
+        return lines
+
+    def erase(self) -> None:
+        index = self._exact()
+        if index.note(_FED) is not None:
+            self._forget_collection(index)
+        index.erase()
+
+    def close(self) -> None:
+        if self._collection is not None:
+            self._collection.close()
+        if self._index is not None:
+            self._index.close()
+        self._collection = self._index = None
+
+    # ---- finding
+
+    def _found(self, index: ExactIndex, query: Query, vector: Vectors) -> tuple[list[Scored], str]:
+        fed = index.note(_FED)
+        narrowed = query.namespace or query.filters
+        if narrowed or fed is None or len(index) < self._settings.exact_below or self.context.readonly:
+            found = index.search(vector, query.k, namespace=query.namespace, filters=query.filters)
+            return found, "near in meaning"
+        wanted = int(query.k * self._settings.overfetch) + len(self._gone())
+        try:
+            near = self._chroma(index).nearest(vector, wanted)
+        except PluginError as error:  # the exact index has everything: slower, never wrong
+            self.context.emit("chroma.failed", {"error": str(error)})
+            return index.search(vector, query.k), "near in meaning"
+        tail = index.search(vector, query.k, after=int(fed))
+        merged = {s.id: s for s in [*index.score(vector, near), *tail]}
+        return sorted(merged.values(), key=lambda s: (-s.score, s.id))[: query.k], "near in meaning (HNSW)"
+
+    def _recall_past(self, query: Query, as_of: float) -> Recall:
+        everything = changes_as_of(
+            self.context.records, as_of, namespace=query.namespace, kinds=self.kinds, view=self.name
+        )
+        past = [change for change in everything if change.record is not None and query.admits(change.record)]
+        if not past:
+            return Recall(abstain="nothing was known at that time")
+        vector = self._vector_of(query).astype(np.float64)
+        scores = (self._vectors_of(past).astype(np.float64) * vector).sum(axis=1).round(6)
+        ranked = sorted(zip(scores.tolist(), past, strict=True), key=lambda pair: (-pair[0], pair[1].record_id))
+        hits = [
+            Hit(change.record, score, "near in meaning, as of then")
+            for score, change in ranked[: query.k]
+            if change.record is not None
+        ]
+        return Recall(hits=tuple(hits), signals=_signals([Scored(h.record_id, h.score) for h in hits], len(past)))
+
+    def _vector_of(self, query: Query) -> Vectors:
+        if query.vector is not None:
+            return np.asarray(query.vector, np.float32)
+        assert self.context.vectors is not None, "recall has asked for it"
+        return self.context.vectors.of_query(query.text)
+
+    def _vectors_of(self, changes: Sequence[Change]) -> Vectors:
+        if self.context.vectors is None:
+            raise Missing("the memory chroma needs an embedder; set 'embedder' (the default is minilm)")
+        return self.context.vectors.of_changes(changes)
+
+    # ---- the two indexes
+
+    def _exact(self) -> ExactIndex:
+        if self._index is None:
+            embedder = self.context.embedder
+            if embedder is None:
+                raise Missing("the memory chroma needs an embedder; set 'embedder' (the default is minilm)")
+            signature = f"{embedder.model_id}/{embedder.dim}"
+            folder = self.context.data_dir
+            self._index = ExactIndex(folder, embedder.dim, signature, readonly=self.context.readonly)
+        return self._index
+
+    def _chroma(self, index: ExactIndex) -> Collection:
+        if self._collection is None:
+            name = index.note(_NAME)
+            if name is None:
+                name = f"agentmem-{self.context.new_id()}"
+                index.put_note(_NAME, name)
+            self._collection = Collection(self.context.data_dir / "chroma", name, self._settings)
+        return self._collection
+
+    def _gone(self) -> list[str]:
+        return list(json.loads(self._exact().note(_GONE) or "[]"))
+
+    def _feed(self, index: ExactIndex, *, whole: bool) -> None:
+        """Hand Chroma what it lacks: full batches only, or (``whole``) all of it as far as the time reaches."""
+        stop_at = time.monotonic() + self._settings.idle_s
+        try:
+            if index.note(_FED) is None:
+                self._forget_collection(index)  # whatever an interrupted start left
+                index.put_note(_FED, "0")
+            waiting = index.written_after(int(index.note(_FED) or 0))
+            while waiting and (whole or len(waiting) >= self._settings.batch) and time.monotonic() < stop_at:
+                size = self._settings.batch
+                while size < len(waiting) and waiting[size][0] == waiting[size - 1][0]:
+                    size += 1  # never between two records of one sequence number
+                ids = [record_id for _, record_id in waiting[:size]]
+                self._chroma(index).put(ids, index.vectors(ids))
+                index.put_note(_FED, str(waiting[size - 1][0] if size < len(waiting) else waiting[-1][0]))
+                waiting = waiting[size:]
+            gone = [record_id for record_id in self._gone() if record_id not in index]
+            if gone and (whole or len(gone) >= self._settings.batch):
+                self._chroma(index).remove(gone)
+                index.put_note(_GONE, "[]")
+        except PluginError as error:
+            # the collection is a shortcut that can be made again; the index goes on without it
+            self.context.emit("chroma.failed", {"error": str(error)})
+            if self._settings.url is None:
+                self._forget_collection(index)
+
+    def _forget_collection(self, index: ExactIndex) -> None:
+        self._chroma(index).drop()
+        self._collection = None
+        index.drop_notes(_FED, _GONE, _NAME)
+
+
+def _signals(scored: Sequence[Scored], size: int) -> dict[str, float]:
+    if not scored:
+        return {"size": float(size)}
+    runner_up = scored[1].score if len(scored) > 1 else 0.0
+    return {"top": scored[0].score, "margin": scored[0].score - runner_up, "size": float(size)}
