@@ -15,7 +15,7 @@ STOP_WORDS = frozenset(
     me might more most much must my no nor not now of off on once one only or other our ours out over own s same shall
     she should so some still such t than that the their theirs them then there these they this those through to too
     under until up us very was we were what when where which while who whom whose why will with would yes you your
-    yours please tell know find many d ll re ve""".split()  # noqa: SIM905 (one word a line helps nobody)
+    yours please tell know find many d ll re ve""".split()
 )
 
 

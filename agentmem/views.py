@@ -48,6 +48,11 @@ class View:
         """Whether a call of this memory has not come back; nothing else is asked of it until it does."""
         return self._hanging is not None and self._hanging.running
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the index lives in this process alone: it may be built even where no file may be written."""
+        return type(self.memory).applied is Memory.applied
+
     # ---- writing
 
     def catch_up(self, progress: Callable[[int, int], None] | None = None) -> int:
@@ -123,7 +128,7 @@ class View:
                 memory = self.memory
                 if query.as_of is not None and Capability.AS_OF not in memory.capabilities:
                     return self._abstain(f"'{self.name}' holds the present only; it cannot answer for an earlier time")
-                if not memory.context.readonly:
+                if not memory.context.readonly or self.is_in_memory:
                     self.catch_up()
                 found = memory.recall(query)
             return self._checked(found, query, 1000 * (time.perf_counter() - started))

@@ -24,38 +24,10 @@ from typing import Any
 
 from agentmem.bench.report import Report
 
-_WORDS = [
-    "harbour",
-    "pier",
-    "office",
-    "ferry",
-    "crane",
-    "tide",
-    "anchor",
-    "market",
-    "bakery",
-    "library",
-    "bridge",
-    "tower",
-    "garden",
-    "museum",
-    "station",
-    "clinic",
-    "school",
-    "theatre",
-    "mill",
-    "quarry",
-    "orchard",
-    "vineyard",
-    "lighthouse",
-    "chapel",
-    "foundry",
-    "depot",
-    "arcade",
-    "cellar",
-    "terrace",
-    "canal",
-]
+_WORDS = tuple(
+    "harbour pier office ferry crane tide anchor market bakery library bridge tower garden museum station clinic "
+    "school theatre mill quarry orchard vineyard lighthouse chapel foundry depot arcade cellar terrace canal".split(" ")
+)
 
 
 def main(argv: Sequence[str]) -> int:
