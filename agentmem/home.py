@@ -365,7 +365,7 @@ class Home:
         for view in self.views.usable():
             view.erase()
         for folder in (self.folder / "memories").glob("*"):
-            if folder.name not in self.views.names():
+            if folder.is_dir() and folder.name not in self.views.names():
                 shutil.rmtree(folder)  # a memory that is switched off builds its index again when it is needed
         self.journal.blobs.remove(job.blobs)
         for eraser in self.erasers:

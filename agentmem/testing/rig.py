@@ -25,6 +25,11 @@ _BATCH = 1000
 _EVENTS = ("turn", "fact", "chunk")
 
 
+def plain_draft(text: str, **fields: Any) -> Draft:
+    """A fact with nothing but a body, unless ``fields`` say otherwise."""
+    return Draft(body=text, **fields)
+
+
 @dataclass(frozen=True)
 class Bench:
     """What every rig of one test shares: the memory under test and what it is given."""
@@ -34,7 +39,7 @@ class Bench:
     chat: ScriptedChat = field(default_factory=ScriptedChat)
     local_model: LocalModel | None = None
     embedder: Embedder = field(default_factory=HashedEmbedder)
-    draft: Callable[..., Draft] = lambda text, **fields: Draft(body=text, **fields)
+    draft: Callable[..., Draft] = plain_draft
     witness: Witness = field(default_factory=Witness)
 
 

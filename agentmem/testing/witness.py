@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from agentmem.contract import Context, Memory, MemoryConfig
 from agentmem.errors import AgentmemError
-from agentmem.records import Change, Event, Proposal, Query, Recall
+from agentmem.records import Change, Event, Hit, Proposal, Query, Recall, Record
 from agentmem.testing.fakes import ScriptedChat
 from agentmem.testing.guards import guarded
 
@@ -138,7 +138,12 @@ def watched(memory_class: type[Memory], witness: Witness, settings: MemoryConfig
 
 def _the(recall: Recall) -> Recall:
     if not isinstance(recall, Recall):
-        raise Broken(f"recall returns {type(recall).__name__}, not a Recall")
+        raise Broken(f"returns a {type(recall).__name__} from recall, not a Recall")
+    for hit in recall.hits:
+        if not isinstance(hit, Hit):
+            raise Broken(f"returns a {type(hit).__name__} among its hits, not a Hit")
+        if not isinstance(hit.record, Record):
+            raise Broken(f"returns hits without a record: {hit.record!r} stands in its place")
     return recall
 
 

@@ -96,7 +96,9 @@ class SuiteBase:
         )
 
     @pytest.fixture
-    def new_rig(self, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewRig]:
+    def new_rig(
+        self, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spent: dict[str, Any]
+    ) -> Iterator[NewRig]:
         """Makes further rigs, each in a folder of that name; home and working folder are temporary as well."""
         for name in ("home", "cwd"):
             (tmp_path / name).mkdir()
@@ -109,6 +111,7 @@ class SuiteBase:
             return made[-1]
 
         yield build
+        spent["hung"] = bench.witness.hung
         for rig in made:
             rig.close()
 
@@ -118,12 +121,15 @@ class SuiteBase:
         return new_rig("rig")
 
     @pytest.fixture(scope="class")
-    def spent(self) -> dict[str, float]:
-        return {"seconds": 0.0, "hung": 0.0}
+    def spent(self) -> dict[str, Any]:
+        """What the checks of this class have used up so far."""
+        return {"seconds": 0.0, "hung": ""}
 
     @pytest.fixture(autouse=True)
-    def within_budget(self, spent: dict[str, float], request: pytest.FixtureRequest) -> Iterator[None]:
-        """Stops a plugin that has used up its time, so that one of them cannot hold up all the others."""
+    def within_budget(self, spent: dict[str, Any]) -> Iterator[None]:
+        """Stops a plugin that hung or has used up its time, so that one of them cannot hold up all the others."""
+        if spent["hung"]:
+            pytest.fail(spent["hung"], False)
         if spent["seconds"] > self.budget_s:
             pytest.fail(f"over its time budget: {spent['seconds']:.0f} s of {self.budget_s:.0f} s are spent", False)
         start = time.monotonic()

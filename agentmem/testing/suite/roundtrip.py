@@ -52,6 +52,7 @@ class RoundTrip(SuiteBase):
                 assert left.score >= right.score, (
                     f"returns unsorted hits: {left.score:.4g} stands before {right.score:.4g}; best first"
                 )
+            for left, right in pairwise(hits):
                 assert left.score > right.score or left.record.id < right.record.id, (
                     f"leaves ties in no order: two hits score {left.score:.4g}; break ties by record id"
                 )
