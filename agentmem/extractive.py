@@ -22,6 +22,7 @@ from agentmem.sentences import content_stems, sentences, stem, words
 
 _WEIGHTS = (9.10, 5.68, 2.37, 0.81)  # cosine, masked cosine, coverage, kind
 _BIAS = -7.74
+_ENOUGH = 0.42  # probability from which a sentence is quoted; balances wrong silence against noise
 _SENTENCES = 48  # judged at most, from the best hits down
 _QUOTES = 3
 _SAME = 0.86  # cosine above which two sentences say the same, so that the newer one leads
@@ -56,9 +57,9 @@ class Extractive:
     def answer(self, question: str, hits: Sequence[Hit]) -> ExtractiveAnswer:
         """Quote what answers the question, the newest first where sentences say the same of different times."""
         judged = self.judge(question, hits)
-        if not judged or judged[0][0].confidence < 0.5:
+        if not judged or judged[0][0].confidence < _ENOUGH:
             return ExtractiveAnswer(NOTHING, (), False, tuple(q for q, _ in judged[:1]))
-        floor = max(0.5, 0.75 * judged[0][0].confidence)
+        floor = max(_ENOUGH, 0.75 * judged[0][0].confidence)
         chosen = [(q, v) for q, v in judged if q.confidence >= floor][:_QUOTES]
         return _written(_newest_first(chosen))
 
