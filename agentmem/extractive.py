@@ -22,7 +22,7 @@ from agentmem.sentences import content_stems, sentences, stem, words
 
 _WEIGHTS = (9.10, 5.68, 2.37, 0.81)  # cosine, masked cosine, coverage, kind
 _BIAS = -7.74
-_ENOUGH = 0.42  # probability from which a sentence is quoted; balances wrong silence against noise
+_ENOUGH = 0.5  # probability from which a sentence is quoted
 _SENTENCES = 48  # judged at most, from the best hits down
 _QUOTES = 3
 _SAME = 0.86  # cosine above which two sentences say the same, so that the newer one leads

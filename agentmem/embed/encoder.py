@@ -36,6 +36,7 @@ def read_encoder(folder: Path) -> Encoder:
         first_token = bool(wanted.get("pooling_mode_cls_token"))
         if not first_token and not wanted.get("pooling_mode_mean_tokens"):
             raise BadInput(f"{pooling} asks for a pooling that is not known; mean and first-token pooling are")
+    transformers.utils.logging.disable_progress_bar()  # a library does not draw on the terminal
     try:
         # eager attention: the only form that exports to plain matrix products
         model = transformers.AutoModel.from_pretrained(
