@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -245,6 +245,12 @@ class Recall:
     memory: str = ""
     ms: float = 0.0
     error: str | None = None
+
+    @classmethod
+    def best(cls, hits: Iterable[Hit], k: int, *, signals: Mapping[str, float] | None = None) -> Recall:
+        """The ``k`` best of some hits, ties by record id."""
+        ranked = sorted(hits, key=lambda hit: (-hit.score, hit.record.id))
+        return cls(hits=tuple(ranked[: max(k, 0)]), signals=signals or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 # The suite's assertions are read by people who have never seen it, so pytest shall explain them like their own.
-pytest.register_assert_rewrite("agentmem.testing.suite")
+pytest.register_assert_rewrite("agentmem.testing.suite", "agentmem.testing.others")
 
 from agentmem.embed.hashed import HashedEmbedder as HashEmbedder  # noqa: E402 (assertions are rewritten at import)
 from agentmem.testing.fakes import (  # noqa: E402
@@ -19,6 +19,7 @@ from agentmem.testing.fakes import (  # noqa: E402
     scripted_json,
 )
 from agentmem.testing.guards import Snapshot, files_with, guarded  # noqa: E402
+from agentmem.testing.others import ExtractorContract, PanelContract, RouterContract  # noqa: E402
 from agentmem.testing.rig import Bench, Rig  # noqa: E402
 from agentmem.testing.suite import MemoryContract  # noqa: E402
 from agentmem.testing.witness import Broken, Witness  # noqa: E402
@@ -27,9 +28,12 @@ __all__ = [
     "Bench",
     "Broken",
     "CountingBudget",
+    "ExtractorContract",
     "HashEmbedder",
     "MemoryContract",
+    "PanelContract",
     "Rig",
+    "RouterContract",
     "ScriptedChat",
     "SeededIds",
     "SettableClock",
