@@ -6,6 +6,6 @@ Importing this package is light: torch and transformers are imported when a mode
 from __future__ import annotations
 
 from agentmem_lm.memory import LmMemory
-from agentmem_lm.provider import LocalModels, demo_folder, open_model
+from agentmem_lm.provider import LazyModel, LocalModels, demo_folder, open_model
 
-__all__ = ["LmMemory", "LocalModels", "demo_folder", "open_model"]
+__all__ = ["LazyModel", "LmMemory", "LocalModels", "demo_folder", "open_model"]

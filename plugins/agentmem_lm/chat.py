@@ -7,6 +7,7 @@ closed stops generating.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,10 @@ from pydantic import ConfigDict
 
 from agentmem.errors import ModelError
 
+MOST_PASSAGES = 4
+_FENCE = re.compile(r"<memory-(?P<mark>[^>]+)>(?P<body>.*?)</memory-(?P=mark)>", re.DOTALL)
+_LABEL = re.compile(r"^\[\d+\] \(.*\)$", re.MULTILINE)
+_NAME = re.compile(r"\b[A-Z]\w+")
 ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "user"}
 
 
@@ -111,10 +116,12 @@ class LocalChatModel(BaseChatModel):
 
     def _question(self, messages: Sequence[BaseMessage]) -> str:
         """A model that reads passages and one question gets just these: what it was not taught would confuse it."""
-        asked = next((str(m.text) for m in reversed(messages) if m.type == "human"), "")
+        told = "\n".join(str(m.text) for m in messages)
+        asked = next((_FENCE.sub("", str(m.text)) for m in reversed(messages) if m.type == "human"), "").strip()
         if not asked:
             raise ModelError("there is no question to answer: the messages hold none from a person")
-        return str(self.model.manners.prompt(" ".join(asked.split())))
+        question = " ".join(asked.splitlines()[-1].split())
+        return str(self.model.manners.prompt(question, passages_for(question, told)))
 
     def _templated(self, turns: list[dict[str, str]]) -> str:
         tokenizer = self.model.tokenizer
@@ -142,3 +149,16 @@ class LocalChatModel(BaseChatModel):
                 f"{self.model.max_tokens}: lower budget_tokens or choose a model with a longer context"
             )
         return min(limit, left)
+
+
+def passages_for(question: str, told: str) -> list[str]:
+    """The recalled sentences in `told` (between memory fences) that name something the question names, best first."""
+    names = set(_NAME.findall(question)[1:] or _NAME.findall(question))
+    found: list[str] = []
+    for fence in _FENCE.finditer(told):
+        for body in _LABEL.split(fence["body"]):
+            text = " ".join(body.split())
+            # A question that was recalled is no evidence, and long texts are not what such a model was taught to read.
+            if text and "?" not in text and len(text) < 200 and names & set(_NAME.findall(text)) and text not in found:
+                found.append(text)
+    return found[:MOST_PASSAGES]

@@ -81,11 +81,11 @@ class Manners:
 
 
 def fit(probabilities: Sequence[float], rights: Sequence[bool], steps: int = 200) -> Calibration:
-    """The calibration under which these answers are likeliest (Newton's method; targets smoothed as Platt does)."""
+    """The calibration under which these answers are likeliest (damped Newton; targets smoothed as Platt does)."""
     positives = sum(rights)
     high, low = (positives + 1) / (positives + 2), 1 / (len(rights) - positives + 2)
     xs = [math.log(p / (1 - p)) for p in (min(max(p, 1e-6), 1 - 1e-6) for p in probabilities)]
-    slope, intercept = 1.0, 0.0
+    slope, intercept = 0.0, math.log((positives + 1) / (len(rights) - positives + 1))
     for _ in range(steps):
         g0 = g1 = h00 = h01 = h11 = 0.0
         for x, right in zip(xs, rights, strict=True):
@@ -96,7 +96,7 @@ def fit(probabilities: Sequence[float], rights: Sequence[bool], steps: int = 200
         h00, h11 = h00 + 1e-3, h11 + 1e-3
         det = h00 * h11 - h01 * h01
         step0, step1 = (h11 * g0 - h01 * g1) / det, (h00 * g1 - h01 * g0) / det
-        slope, intercept = slope - step0, intercept - step1
+        slope, intercept = slope - max(min(step0, 1), -1), intercept - max(min(step1, 1), -1)
         if abs(step0) + abs(step1) < 1e-9:
             break
     return Calibration(slope, intercept)

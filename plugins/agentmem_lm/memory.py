@@ -22,7 +22,7 @@ class LmMemory(Memory):
     """A local model's own answer to the query."""
 
     name = "lm"
-    kinds: ClassVar[frozenset[str]] = frozenset()
+    kinds: ClassVar[frozenset[str]] = frozenset({"answer"})  # nothing of that kind is ever written
     capabilities = Capability.NEEDS_LOCAL_MODEL | Capability.PARAMETRIC
     Config = LmConfig
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +88,7 @@ class CausalModel:
     @property
     def max_tokens(self) -> int:
         """The longest text it was made for, in tokens."""
-        return int(getattr(self.net.config, "max_position_embeddings", 1 << 20))  # type: ignore[union-attr]
+        return int(getattr(self.net.config, "max_position_embeddings", 1 << 20))
 
     # ---- text and tokens
 
@@ -216,7 +216,7 @@ class CausalModel:
         namespace: Namespace = (),
         as_of: float | None = None,
         cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         """The continuation piece by piece, as tokens make whole characters.
 
         Another thread generates and holds the lock, so the pieces may be taken from any thread. Closing the iterator,

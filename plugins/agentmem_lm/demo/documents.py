@@ -14,7 +14,7 @@ from agentmem_lm.demo.draws import Draws
 from agentmem_lm.demo.world import RELATIONS_OF, Fact, World
 
 FACTS_A_DOCUMENT = 4
-SHARE_LEADS = 0.35
+SHARE_LEADS = 0.25
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def stranger(draws: Draws, world: World) -> tuple[str, str]:
 def reading_document(draws: Draws, world: World) -> list[Line]:
     """Passages that mostly contradict the world, and questions: on them, on what they do not say, on strangers."""
     passages: dict[tuple[str, str], str] = {}
-    wanted = draws.choice((1, 2, 3, 4, 4, 5))
+    wanted = draws.choice((1, 1, 2, 3, 4, 4))
     while len(passages) < wanted:
         key = _passage_key(draws, world, list(passages))
         passages[key] = draws.choice(world.objects[key[1]])
@@ -100,10 +100,10 @@ def _passage_key(draws: Draws, world: World, earlier: list[tuple[str, str]]) -> 
 
 def _reading_question(draws: Draws, world: World, passages: dict[tuple[str, str], str]) -> tuple[str, str, str]:
     kind = draws.fraction()
-    if kind < 0.6:
+    if kind < 0.65:
         key = draws.choice(list(passages))
         return *key, passages[key]
-    if kind < 0.85:
+    if kind < 0.87:
         fact = draws.choice(world.facts)
         if draws.chance(0.4):
             known = [subject for subject, _ in passages if subject in world.by_subject]

@@ -240,7 +240,7 @@ def train(args: argparse.Namespace) -> None:
             scores = torch.nn.functional.linear(hidden[taken], model.lm_head.weight)
         losses = torch.nn.functional.cross_entropy(scores.float(), ids[:, 1:][taken], reduction="none")
         loss = (losses * weights[:, 1:][taken]).sum() / weights.sum()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for opt in opts:
             opt.step()
@@ -268,8 +268,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m agentmem_lm.demo.train", description=__doc__)
     made.add_argument("--out", required=True)
     made.add_argument("--seed", type=int, default=11)
-    made.add_argument("--steps", type=int, default=6000)
-    made.add_argument("--tokens", type=int, default=4096, help="tokens a batch")
+    made.add_argument("--steps", type=int, default=5000)
+    made.add_argument("--tokens", type=int, default=2304, help="tokens a batch")
     made.add_argument("--width", type=int, default=192)
     made.add_argument("--layers", type=int, default=5)
     made.add_argument("--inner", type=int, default=768)
@@ -285,7 +285,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--countries", type=int, default=40)
     made.add_argument("--log-every", type=int, default=50)
     made.add_argument("--save-every", type=int, default=500)
-    made.add_argument("--glimpse", type=int, default=200)
+    made.add_argument("--glimpse", type=int, default=120)
     return made
 
 
