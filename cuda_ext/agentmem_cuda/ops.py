@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agentmem_cuda import native, torch_path
+from agentmem_cuda import cuda_path, native, torch_path
 
 MAX_TOP_K = 64
 
@@ -22,6 +22,12 @@ _library.define("pkm_bag(Tensor values, Tensor slots, Tensor weights, Tensor? ro
 _library.define(
     "pkm_bag_backward(Tensor grad, Tensor values, Tensor slots, Tensor weights, Tensor? row_of_slot, "
     "bool need_values, bool need_weights) -> (Tensor, Tensor, Tensor)"
+)
+# Steps of the two ops above that exist on a GPU only; see cuda_path.
+_library.define("pkm_group(Tensor slots, int n_slots, Tensor? row_of_slot) -> (Tensor, Tensor, Tensor, Tensor)")
+_library.define(
+    "pkm_bag_segments(Tensor grad, Tensor values, Tensor weights, Tensor rows, Tensor starts, "
+    "Tensor positions, bool need_values, bool need_weights) -> (Tensor, Tensor)"
 )
 _ops = torch.ops.agentmem_cuda
 
@@ -102,6 +108,7 @@ _library.impl("pkm_address", _address_composed, "CompositeExplicitAutograd")
 _library.impl("pkm_select", torch_path.select, "CompositeExplicitAutograd")
 _library.impl("pkm_bag", torch_path.bag, "CompositeExplicitAutograd")
 _library.impl("pkm_bag_backward", torch_path.bag_backward, "CompositeExplicitAutograd")
+_library.impl("pkm_bag_backward", cuda_path.bag_backward, "CUDA")
 
 
 # ---- shapes without data ---------------------------------------------------------------------------------
