@@ -133,9 +133,9 @@ def test_selecting_among_ties_yields_distinct_slots_with_the_best_scores(
 
 
 def test_scores_that_rise_along_the_row_are_selected_right(kernels: ctypes.CDLL) -> None:
-    scores = torch.arange(300.0).repeat(2, 1, 1)
+    scores = torch.stack((torch.arange(300.0), torch.arange(300.0) / 512)).unsqueeze(1)
     _, slots = select(kernels, scores, 64)
-    assert torch.equal(slots.sort(-1).values, brute_force(scores, 64)[1].sort(-1).values)
+    assert torch.equal(slots, brute_force(scores, 64)[1])
 
 
 def test_a_nan_score_shows_in_the_weights_and_never_in_the_slots(kernels: ctypes.CDLL) -> None:
@@ -249,17 +249,15 @@ def test_grouping_in_one_block_equals_sorting_with_torch(
 
 
 def test_the_emulator_notices_missing_barriers(emulated: ctypes.CDLL, generator: torch.Generator) -> None:
-    slots = torch.randint(0, 40, (1, 500), generator=generator)
-    rows, _, positions = cuda_path.group_by_row(slots, 40, None)
+    values = torch.randn(50, 64, generator=generator)
+    slots = torch.randint(0, 50, (3, 20), generator=generator)
+    weights = torch.rand(3, 20, generator=generator)
+    truth = reference.bag(values, slots, weights)
     outcomes = []
     for in_reverse in (0, 1):
         emulated.emulate(in_reverse, 0)
-        counts = poisoned(2, dtype=torch.int32)
-        found = poisoned(500, dtype=torch.int64), poisoned(501, dtype=torch.int32), poisoned(500, dtype=torch.int32)
-        emulated.emulated_group(
-            at(slots), at(None), 500, ctypes.c_int64(40), *(at(tensor) for tensor in found), at(counts)
-        )
-        outcomes.append(torch.equal(found[0][: len(rows)], rows) and torch.equal(found[2], positions))
+        error = relative_error(bag(emulated, values, slots, weights), truth)
+        outcomes.append(error <= 1e-6)  # a NaN is not
     emulated.emulate(0, 1)
     assert not all(outcomes)
 
@@ -275,6 +273,7 @@ def test_the_kernels_compile_for_both_generations_without_spills(nvcc: str, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_dispatcher_of_a_cpu_torch_knows_the_cuda_kernels_after_loading(nvcc: str) -> None:
     build.build(cuda=True)
     code = (
@@ -284,5 +283,5 @@ def test_the_dispatcher_of_a_cpu_torch_knows_the_cuda_kernels_after_loading(nvcc
         "print(all(knows(f'agentmem_cuda::{op}', 'CUDA')"
         " for op in ('pkm_select', 'pkm_bag', 'pkm_bag_segments', 'pkm_group', 'pkm_bag_backward')))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.strip() == "True"

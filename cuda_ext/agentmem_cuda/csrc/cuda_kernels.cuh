@@ -182,6 +182,9 @@ __device__ __forceinline__ float warp_sum(float x) {
 
 constexpr int kSelectWarps = 4;
 
+// Where nothing comparable was left for a place, a NaN is in the scores: it shows, and the slot stays in range.
+__device__ __forceinline__ Entry shown(Entry entry) { return entry.id == kNoId ? Entry{NAN, 0} : entry; }
+
 // A value that at least k elements of the row reach, close to the k-th largest: 64 interleaved groups have 64 maxima,
 // and what k of those maxima reach, k elements reach.
 __device__ __forceinline__ float lower_bound_of_kth(const float* row, int n, int k) {
@@ -219,7 +222,7 @@ __device__ __forceinline__ void top_of_row(const float* row, int n, int k, Entry
   }
   collector.finish();
 #pragma unroll
-  for (int r = 0; r < 2; r++) best[r * kWarp + lane] = collector.list[r];
+  for (int r = 0; r < 2; r++) best[r * kWarp + lane] = shown(collector.list[r]);
   __syncwarp();
 }
 
@@ -259,14 +262,8 @@ static __global__ void __launch_bounds__(kSelectWarps* kWarp)
   }
   collector.finish();
 
-  Entry best[2] = {collector.list[0], collector.list[1]};
-  float weight[2];
-#pragma unroll
-  for (int r = 0; r < 2; r++) {
-    // Nothing comparable was left for this place: a NaN is in the scores. It shows, and the slot stays in range.
-    if (best[r].id == kNoId) best[r] = {NAN, 0};
-    weight[r] = best[r].score;
-  }
+  const Entry best[2] = {shown(collector.list[0]), shown(collector.list[1])};
+  float weight[2] = {best[0].score, best[1].score};
   if (softmax) {
     const float peak = __shfl_sync(kAllLanes, best[0].score, 0);
 #pragma unroll
