@@ -24,7 +24,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from agentmem_hiagent.summary import Summary, complaint, extract, frame, sentences, without_restated
 
 SUBGOAL, EXPAND, COLLAPSE = "subgoal", "expand", "collapse"
-NOTICE = "hiagent"  # the name of a message in which the working memory itself speaks to the model
+NOTICE = "notice"  # the name of a message in which the loop itself speaks to the model
 HEADING = "Subgoals so far (expand(number) shows the raw steps of one):"
 
 
@@ -104,7 +104,8 @@ def cut(messages: Sequence[BaseMessage]) -> Transcript:
             parts.append(Chunk(number, subgoal, tuple(run), closed, met, said))
             run.clear()
 
-    for message in messages:
+    for place, message in enumerate(messages):
+        noticed = place + 1 < len(messages) and messages[place + 1].name == NOTICE
         if isinstance(message, AIMessage) and message.tool_calls:
             opening = next((call["args"] for call in message.tool_calls if call["name"] == SUBGOAL), None)
             if opening is not None and str(opening.get("text", "")).strip():
@@ -113,7 +114,7 @@ def cut(messages: Sequence[BaseMessage]) -> Transcript:
                 count += 1
                 number, subgoal = count, str(opening["text"]).strip()
             run.append(message)
-        elif run and (isinstance(message, ToolMessage) or message.name == NOTICE or _is_empty(message)):
+        elif run and (isinstance(message, ToolMessage) or message.name == NOTICE or noticed):
             run.append(message)
         else:  # somebody speaks: the turn that was going on is over
             close(True)
@@ -121,11 +122,6 @@ def cut(messages: Sequence[BaseMessage]) -> Transcript:
             number, subgoal = 0, ""
     close(False)
     return Transcript(tuple(parts))
-
-
-def _is_empty(message: BaseMessage) -> bool:
-    """A reply with neither a call nor a word: the turn goes on."""
-    return isinstance(message, AIMessage) and not message.tool_calls and not text_of(message).strip()
 
 
 def expanded_by_model(transcript: Transcript) -> frozenset[int]:

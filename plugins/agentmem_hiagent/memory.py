@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, messages_from_dict
 from langchain_core.tools import BaseTool
 
 from agentmem.contract import Context, Memory, MemoryConfig, Message
 from agentmem.records import Change, CheckLine, Draft, Event, Proposal, Query, Recall, Record, Trust
 from agentmem.wordindex import WordIndex
-from agentmem_hiagent.chunks import view
+from agentmem_hiagent.chunks import Chunk, cut, summarise, view
 from agentmem_hiagent.config import HiAgentConfig
-from agentmem_hiagent.summary import Summary, extract, write
+from agentmem_hiagent.summary import Summary, write
 
 
 class HiAgentMemory(Memory):
@@ -93,43 +93,46 @@ class HiAgentMemory(Memory):
     # ---- closing
 
     def _close(self, run: str, newest: Record, ended: bool) -> Iterable[Draft]:
-        steps = list(self.context.records.find(kinds=("step",), session=run, namespace=newest.namespace))
-        done = {r.attributes.get("number") for r in self._closed(run, newest)}
-        numbers = sorted({int(s.attributes.get("subgoal_number", 0)) for s in steps})
-        for number in numbers if ended else numbers[:-1]:
-            chunk = [s for s in steps if s.attributes.get("subgoal_number", 0) == number]
-            if number not in done:
-                yield self._draft(run, number, chunk)
+        """Drafts for the chunks of a run that are finished and not written down yet."""
+        find = self.context.records.find
+        steps = list(find(kinds=("step",), session=run, namespace=newest.namespace))
+        written = {
+            r.attributes.get("number") for r in find(kinds=("subgoal",), session=run, namespace=newest.namespace)
+        }
+        told = [(m, step) for step in steps for m in messages_from_dict(step.attributes.get("messages", []))]
+        place = 0
+        for chunk in cut([message for message, _ in told]).parts:
+            if not isinstance(chunk, Chunk):
+                place += 1
+                continue
+            mine = [step for _, step in told[place : place + len(chunk.messages)]]
+            place += len(chunk.messages)
+            if (chunk.closed or ended) and chunk.number not in written and chunk.pairs:
+                yield self._draft(run, chunk, list({step.id: step for step in mine}.values()))
 
-    def _closed(self, run: str, newest: Record) -> Iterable[Record]:
-        return self.context.records.find(kinds=("subgoal",), session=run, namespace=newest.namespace)
-
-    def _draft(self, run: str, number: int, steps: Sequence[Record]) -> Draft:
-        first, last = steps[0], steps[-1]
-        goal = str(first.attributes.get("subgoal", ""))
-        pairs = [(str(s.attributes.get("action", "")), str(s.attributes.get("observation", s.body))) for s in steps]
-        pairs = [pair for pair in pairs if pair[0]]
-        summary = self._summarise(goal, pairs)
+    def _draft(self, run: str, chunk: Chunk, steps: Sequence[Record]) -> Draft:
+        summary = self._summarise(chunk)
         return Draft(
             kind="subgoal",
-            body=summary.line(f"{number}. {goal or 'before the first subgoal'}"),
-            namespace=first.namespace,
-            thread=first.thread,
+            body=summary.line(f"{chunk.number}. {chunk.subgoal or 'before the first subgoal'}"),
+            namespace=steps[0].namespace,
+            thread=steps[0].thread,
             session=run,
             derived_from=tuple(step.id for step in steps),
             trust=Trust.AGENT,
             attributes={
-                "number": number,
-                "subgoal": goal,
-                "key": str(last.attributes.get("chunk_key", "")),
+                "number": chunk.number,
+                "subgoal": chunk.subgoal,
+                "key": chunk.key,
                 "summary": summary.text,
                 "met": summary.met,
                 "reason": summary.reason,
             },
         )
 
-    def _summarise(self, goal: str, pairs: Sequence[tuple[str, str]]) -> Summary:
+    def _summarise(self, chunk: Chunk) -> Summary:
         chat = self.context.chat
-        if self.settings.summaries == "chat" and chat is not None:
-            return write(lambda prompt: chat.chat([Message("user", prompt)]), goal, pairs, self.settings.max_words)
-        return extract([observation for _, observation in pairs])
+        if self.settings.summaries == "chat" and chat is not None and not chunk.said:
+            ask = lambda prompt: chat.chat([Message("user", prompt)])  # noqa: E731 (a name for one expression)
+            return write(ask, chunk.subgoal, chunk.pairs, self.settings.max_words)
+        return summarise(chunk, {}, self.settings.max_words)

@@ -18,7 +18,7 @@ from agentmem_selfnotes.config import SelfNotesConfig
 from agentmem_selfnotes.notes import Note, Spliced, Writer, read, segments, splice
 from agentmem_selfnotes.writers import chat_writer, local_writer
 
-READS = frozenset({"turn", "chunk", "tool", "fact"})
+READS = frozenset({"turn", "chunk", "tool", "fact", "step"})
 
 
 class SelfNotesMemory(Memory):
