@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from langchain_core.messages import BaseMessage, messages_from_dict
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, messages_from_dict
 from langchain_core.tools import BaseTool
 
 from agentmem.contract import Context, Memory, MemoryConfig, Message
 from agentmem.records import Change, CheckLine, Draft, Event, Proposal, Query, Recall, Record, Trust
 from agentmem.wordindex import WordIndex
-from agentmem_hiagent.chunks import Chunk, cut, summarise, view
+from agentmem_hiagent.chunks import NOTICE, SUBGOAL, Chunk, cut, summarise, view
 from agentmem_hiagent.config import HiAgentConfig
 from agentmem_hiagent.summary import Summary, write
 
@@ -94,6 +94,8 @@ class HiAgentMemory(Memory):
 
     def _close(self, run: str, newest: Record, ended: bool) -> Iterable[Draft]:
         """Drafts for the chunks of a run that are finished and not written down yet."""
+        if not ended and not _moves_on(newest):
+            return
         find = self.context.records.find
         steps = list(find(kinds=("step",), session=run, namespace=newest.namespace))
         written = {
@@ -136,3 +138,14 @@ class HiAgentMemory(Memory):
             ask = lambda prompt: chat.chat([Message("user", prompt)])  # noqa: E731 (a name for one expression)
             return write(ask, chunk.subgoal, chunk.pairs, self.settings.max_words)
         return summarise(chunk, {}, self.settings.max_words)
+
+
+def _moves_on(step: Record) -> bool:
+    """Whether a step can have closed a subgoal: it formulates the next one, or somebody speaks."""
+    messages = messages_from_dict(step.attributes.get("messages", []))
+    return any(
+        not isinstance(m, ToolMessage)
+        and m.name != NOTICE
+        and (not isinstance(m, AIMessage) or not m.tool_calls or any(call["name"] == SUBGOAL for call in m.tool_calls))
+        for m in messages
+    )

@@ -43,7 +43,7 @@ def test_a_goal_may_stand_before_the_start() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (FERRY.replace("(and (here ?b)", "(when (here ?a) (here ?b)) (and"), "brackets stay open|when"),
+        (FERRY.replace("(and (here ?b)", "(and (when (here ?a) (here ?b))"), "uses 'when'"),
         (FERRY.replace("(here ?a) (not (= ?a ?b))", "(or (here ?a) (here ?b))"), "uses 'or'"),
         (FERRY + ")", "closes a bracket"),
         ("(hello)", "not a PDDL domain"),

@@ -135,9 +135,10 @@ def test_retracting_the_source_retracts_the_note_and_undo_brings_it_back(tmp_pat
         memory = home.views["selfnotes"].memory
         assert isinstance(memory, SelfNotesMemory)
         assert memory.annotated(source).text == f"{story}⟦0|the key is in the park|0⟧"
-        with home.journal.transaction("retract", actor="person") as tx:
-            tx.set_status(source, "retract")
+        receipt = home.journal.set_status(source, "retract")
         assert list(home.journal.records.find(kinds=("note",))) == []
+        home.journal.undo(receipt.id)
+        assert [r.id for r in home.journal.records.find(kinds=("note",))] == [note.id]
 
 
 def test_without_a_model_no_notes_are_written_and_it_says_so(tmp_path: Path) -> None:
