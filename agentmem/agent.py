@@ -7,14 +7,17 @@ journal, the home with its memories, the loop.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from agentmem.budget import HomeBudget, NoLedger, Spending
 from agentmem.contract import ChatModel, Clock, Embedder, LocalModel, Memory
 from agentmem.errors import BadInput, Missing, NotFound
-from agentmem.home import Home
+from agentmem.home import Eraser, Home
 from agentmem.journal.audit import Finding, audit
+from agentmem.journal.purge import PurgeJob
 from agentmem.journal.transaction import PERSON
 from agentmem.journal.transfer import export, import_
 from agentmem.reading import Found, Reading
@@ -33,8 +36,9 @@ from agentmem.records import (
 from agentmem.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from agentmem.conversation import Loop
+    from agentmem.events import Answer
     from agentmem.events import Event as LoopEvent
-    from agentmem.graph import Answer, Loop
     from agentmem.ingest import IngestReport
 
 DEFAULT_HOME = "~/.agentmem"
@@ -91,6 +95,8 @@ class Agent:
             chosen = read_settings(folder, keywords, settings)
             if chosen.model.startswith("local:") and chosen.local_model is None:
                 chosen = chosen.model_copy(update={"local_model": chosen.model.removeprefix("local:")})
+            budget = _budget(chosen, folder, clock, readonly=readonly)
+            weights = local_model if local_model is not None else _local_model(chosen)
             opened = Home.open(
                 folder,
                 chosen,
@@ -98,8 +104,10 @@ class Agent:
                 clock=clock,
                 seed=seed,
                 embedder=embedder,
-                chat=chat if chat is not None else _chat_model(chosen),
-                local_model=local_model if local_model is not None else _local_model(chosen),
+                chat=_chat_model(chosen, chat, weights, budget),
+                local_model=weights,
+                budget=budget,
+                erasers=(_erase_turns(folder),),
                 readonly=readonly,
             )
             agent = cls(opened, namespace=_path(namespace), thread=thread)
@@ -461,7 +469,7 @@ class Agent:
     @property
     def loop(self) -> Loop:
         if self._loop is None:
-            from agentmem.graph import Loop
+            from agentmem.conversation import Loop
 
             self._loop = Loop(self)
         return self._loop
@@ -478,6 +486,22 @@ class Agent:
     def stream(self, text: str, **keywords: Any) -> Iterator[LoopEvent]:
         """Like `ask`, as events: what was asked, what came, tokens, what was written."""
         return self.loop.stream(text, **self._turn(keywords))
+
+    async def aask(self, text: str, **keywords: Any) -> Answer:
+        """The async twin of `ask`; cancelling the task cancels the turn."""
+        return await self.loop.aask(text, **self._turn(keywords))
+
+    def astream(self, text: str, **keywords: Any) -> AsyncIterator[LoopEvent]:
+        """The async twin of `stream`."""
+        return self.loop.astream(text, **self._turn(keywords))
+
+    def cancel(self, thread: str | None = None) -> int:
+        """Stop the turn that runs on the thread; what was said so far is kept."""
+        return self.loop.cancel(thread or self.thread)
+
+    def resume(self, thread: str | None = None, *, discard: bool = False) -> Answer | None:
+        """Finish a turn that was cut off (its process died), or discard it."""
+        return self.loop.resume(thread or self.thread, discard=discard)
 
     def _turn(self, keywords: dict[str, Any]) -> dict[str, Any]:
         keywords["namespace"] = self._scope(keywords.get("namespace"))
@@ -530,18 +554,41 @@ def _path(namespace: Sequence[str] | str) -> Namespace:
     return tuple(part for part in parts if part)
 
 
-def _chat_model(settings: Settings) -> ChatModel | None:
-    """The chat model as plugins see it; None for the extractive one, which writes nothing of its own."""
-    if settings.model == "extractive":
-        return None
-    from agentmem.models import load_chat_model
+def _budget(settings: Settings, folder: Path, clock: Clock | None, *, readonly: bool) -> HomeBudget:
+    """What may be spent, in a turn and in a day."""
+    now = time.time if clock is None else clock.now
+    return HomeBudget(settings.budget, NoLedger() if readonly else Spending(folder / "spending.db", now=now))
 
-    return load_chat_model(settings)
+
+def _chat_model(
+    settings: Settings, given: ChatModel | None, weights: LocalModel | None, budget: HomeBudget
+) -> ChatModel | None:
+    """The chat model, charged for; None for the extractive one, which writes nothing of its own."""
+    if given is None and settings.model == "extractive":
+        return None
+    from agentmem.models.loading import load_chat_model, speaking
+
+    if given is not None:
+        return speaking(given, given.name, settings, budget)
+    return load_chat_model(settings, local_model=weights, budget=budget)
+
+
+def _erase_turns(folder: Path) -> Eraser:
+    """Frees what turns in flight quote of purged records; LangGraph is only loaded when there ever was a turn."""
+
+    def erase(job: PurgeJob) -> Sequence[str]:
+        if not (folder / "turns.db").exists():
+            return ()
+        from agentmem.checkpoints import erase_turns
+
+        return erase_turns(folder)(job)
+
+    return erase
 
 
 def _local_model(settings: Settings) -> LocalModel | None:
     if settings.local_model in (None, "", "none"):
         return None
-    from agentmem.models import load_local_model
+    from agentmem.models.loading import load_local_model
 
     return load_local_model(settings)

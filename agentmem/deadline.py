@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -29,7 +30,9 @@ class Call(Generic[T]):
             finally:
                 self._done.set()
 
-        self._thread = threading.Thread(target=run, name=f"agentmem-{name}", daemon=True)
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(run,), name=f"agentmem-{name}", daemon=True
+        )
         self._thread.start()
 
     @property

@@ -11,7 +11,7 @@ import random
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,8 @@ class Home:
         embedder: Embedder | None,
         chat: ChatModel | None,
         local_model: LocalModel | None,
+        budget: Budget | None = None,
+        erasers: Sequence[Eraser] = (),
     ) -> None:
         self.folder = folder
         self.settings = settings
@@ -81,9 +83,9 @@ class Home:
         self.readonly = readonly
         self.chat = chat
         self.local_model = local_model
-        self.budget: Budget | None = None
+        self.budget = budget
         self.watchers: list[Callable[[str, Mapping[str, Any]], None]] = []
-        self.erasers: list[Eraser] = []
+        self.erasers: list[Eraser] = list(erasers)
         self._rng = rng
         self._given = memories
         self._embedder = embedder
@@ -112,6 +114,8 @@ class Home:
         embedder: Embedder | None = None,
         chat: ChatModel | None = None,
         local_model: LocalModel | None = None,
+        budget: Budget | None = None,
+        erasers: Sequence[Eraser] = (),
         readonly: bool = False,
     ) -> Home:
         """Open or create the home in ``folder``.
@@ -133,6 +137,8 @@ class Home:
             embedder=embedder,
             chat=chat,
             local_model=local_model,
+            budget=budget,
+            erasers=erasers,
         )
         if home.is_owner:
             for job in home.journal.open_jobs():
@@ -277,13 +283,16 @@ class Home:
         """Append raw records in one transaction; nothing is derived yet."""
         return self.journal.write(drafts, verb=verb, actor=actor, reason=reason, status=status)
 
-    def observe(self, event: Event, *, timeout_s: float = 30.0) -> list[Receipt]:
-        """Let every memory derive from an event; each memory's derivations are one transaction of their own."""
+    def observe(self, event: Event, *, timeout_s: float = 30.0, skip: Collection[str] = ()) -> list[Receipt]:
+        """Let every memory derive from an event; each memory's derivations are one transaction of their own.
+
+        ``skip`` names memories that have derived from it already (before a process died).
+        """
         receipts: list[Receipt] = []
         if not self.settings.observe or self.readonly or not self.take_ownership():
             return receipts
         for view in self.views.usable():
-            if type(view.memory).observe is Memory.observe or view.is_hanging:
+            if type(view.memory).observe is Memory.observe or view.is_hanging or view.name in skip:
                 continue
             call = Call(partial(view.memory.observe, event), f"observe-{view.name}")
             try:

@@ -97,6 +97,11 @@ class Reading:
         )
         return self._home.recall(deep, names)
 
+    def warm(self, query: Query, names: Sequence[str]) -> None:
+        """Embed the question once, before several memories are asked at the same time (vectors keep recent ones)."""
+        if query.vector is None and self._embeds(names):
+            self._home.vectors.of_query(query.text)
+
     def _embeds(self, names: Sequence[str]) -> bool:
         views = self._home.views
         return any(

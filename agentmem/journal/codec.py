@@ -77,7 +77,12 @@ def data_of_draft(draft: Draft, blobs: Mapping[str, str]) -> dict[str, Any]:
             data[key] = clean(data[key])
     if not all(data["namespace"]):
         raise BadInput(f"namespace {draft.namespace!r} has an empty part; use texts such as ('alice', 'work')")
-    return {k: v for k, v in data.items() if v not in (None, [], {})}
+    return without_defaults(data)
+
+
+def without_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields at their default left out. No memories at all is not the default, which is all of them."""
+    return {k: v for k, v in data.items() if v not in (None, [], {}) or (k == "memories" and v is not None)}
 
 
 def record_of(

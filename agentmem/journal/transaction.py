@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from agentmem.errors import BadInput, NotFound, Refused
 from agentmem.journal.blobs import BlobStore
-from agentmem.journal.codec import clean, clean_json, data_of_draft, digest_of, dumps
+from agentmem.journal.codec import clean, clean_json, data_of_draft, digest_of, dumps, without_defaults
 from agentmem.journal.schema import blob_refs, changes, derivations, records, transactions, versions
 from agentmem.records import Draft, Receipt, Status, Update, Verdict, path_of
 
@@ -182,7 +182,7 @@ class Transaction:
         data["links"] = data.get("links", []) + [list(x) for x in links if list(x) not in data.get("links", [])]
         if blobs is not None:
             data["blobs"] = {name: self.blobs.write(content) for name, content in blobs.items()}
-        data = {k: v for k, v in data.items() if v not in (None, [], {})}
+        data = without_defaults(data)
         if dumps(data) == before:
             return False
         data["version"] = data.get("version", 1) + 1

@@ -1,0 +1,464 @@
+"""The main path: what happens between a message and its answer.
+
+    message ▶ route ▶ recall × n, in parallel ▶ compose ▶ respond ⇄ act ▶ learn ▶ write back ▶ answer
+
+A LangGraph graph over small, plain state. The state names records by id and quotes none, because a checkpoint must not
+keep what a purge removes. What has been said is in the journal; a checkpoint lives only as long as its turn.
+How turns wait, stream, are cancelled and resumed is in `agentmem.conversation`.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from agentmem import events
+from agentmem.answering import Reply, Responder
+from agentmem.budget import TurnBudget, charged_to
+from agentmem.compose import compose
+from agentmem.fusion import fuse
+from agentmem.models.protocol import ToolCall
+from agentmem.reading import Reading
+from agentmem.records import Hit, Query, QueryKind, Recall, Record
+from agentmem.redact import redact
+from agentmem.router import Route
+from agentmem.tools import Asked, MemoryTools, Outcome, offered
+from agentmem.turns import Turn
+from agentmem.writing import Writer
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+    from agentmem.agent import Agent
+
+_DEPTH = 50  # fused hits to choose from: some are out of date, or say the same
+_MAX_CALLS = 8  # tool calls that one reply may make
+_SAME_CALL = 2  # how often the same call may be repeated in a turn
+
+
+def _gathered(old: list[Any] | None, new: list[Any] | None) -> list[Any]:
+    """What parallel recalls bring is joined; None begins anew."""
+    return [] if new is None else [*(old or ()), *new]
+
+
+class State(TypedDict, total=False):
+    """Plain values only. ``messages`` is the door for other graphs: the conversation goes in, the answer comes out."""
+
+    messages: list[Any]
+    turn: dict[str, Any]
+    route: dict[str, Any]
+    recalls: Annotated[list[dict[str, Any]], _gathered]
+    evidence: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+    learned: list[dict[str, Any]]
+    answer: dict[str, Any]
+
+
+class Graph:
+    """The nodes, in the order in which they run, and the graph that joins them."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.home = agent.home
+        self.reading = Reading(self.home)
+        self.responder = Responder(self.home)
+        self.tools = MemoryTools(agent)
+        self.writer = Writer(self.home)
+        self.turns: dict[str, Turn] = {}  # those that run now, by id
+
+    def build(self) -> Any:
+        """The graph, not compiled."""
+        from langgraph.graph import END, START, StateGraph
+
+        graph = StateGraph(State)
+        graph.add_node("route", self.route)
+        graph.add_node("recall", self.recall)
+        graph.add_node("compose", self.compose)
+        graph.add_node("respond", self.respond)
+        graph.add_node("act", self.act)
+        graph.add_node("learn", self.learn)
+        graph.add_node("write_back", self.write_back)
+        graph.add_edge(START, "route")
+        graph.add_conditional_edges("route", self.memories_to_ask, ["recall", "compose"])
+        graph.add_edge("recall", "compose")
+        graph.add_edge("compose", "respond")
+        graph.add_conditional_edges("respond", self.what_next, ["act", "learn", "write_back"])
+        graph.add_edge("act", "respond")
+        graph.add_edge("learn", "write_back")
+        graph.add_edge("write_back", END)
+        return graph
+
+    # ---- the main path
+
+    def route(self, state: State, config: RunnableConfig) -> State:
+        """Which memories shall be asked."""
+        asked = _turn_of(state, config)
+        turn = self._turn(asked)
+        started = time.perf_counter()
+        query = self._query(asked)
+        if asked["memories"] is None:
+            situation = self.reading.situation(query.namespace, ranking=self.responder.is_extractive)
+            route = self.reading.router.route(query, situation)
+        else:
+            route = Route(tuple(asked["memories"]), "asked for by name", kind=query.kind)
+        if query.text.strip():
+            self.reading.warm(query, route.memories)
+        self.emit(
+            turn,
+            events.Routed,
+            memories=route.memories,
+            reason=route.reason,
+            kind=route.kind.value,
+            skipped=route.skipped,
+            ms=_ms(started),
+        )
+        plan = {"memories": list(route.memories), "kind": route.kind.value}
+        return {"turn": asked, "route": plan, "recalls": None, "evidence": [], "steps": [], "learned": [], "answer": {}}  # type: ignore[typeddict-item]
+
+    def memories_to_ask(self, state: State) -> Any:
+        """One parallel recall a memory."""
+        from langgraph.types import Send
+
+        if not state["route"]["memories"] or not state["turn"]["text"].strip():
+            return "compose"
+        carried = {"turn": state["turn"]}
+        return [
+            Send("recall", {**carried, "route": {**state["route"], "memories": [name]}})
+            for name in state["route"]["memories"]
+        ]
+
+    def recall(self, state: State) -> State:
+        """Ask one memory."""
+        asked, (name,) = state["turn"], state["route"]["memories"]
+        turn = self._turn(asked)
+        query = self._query(asked, state["route"]["kind"])
+        self.emit(turn, events.MemoryAsked, memory=name, query=query.text, k=query.k)
+        with charged_to(turn.budget):
+            (found,) = self.reading.ask(query, [name])
+        self.emit(
+            turn,
+            events.Recalled,
+            memory=name,
+            hits=found.hits[: query.k],
+            ms=found.ms,
+            abstain=found.abstain,
+            error=found.error,
+            signals=found.signals,
+        )
+        signals = {key: float(value) for key, value in found.signals.items()}
+        plain = {"memory": name, "signals": signals, "abstain": found.abstain, "error": found.error}
+        return {"recalls": [{**plain, "hits": [self._plain(hit) for hit in found.hits]}]}
+
+    def compose(self, state: State) -> State:
+        """Fuse what came, and keep what is still true, once, within the token budget."""
+        asked = state["turn"]
+        turn = self._turn(asked)
+        started = time.perf_counter()
+        recalls = self._recalls(state.get("recalls") or [], asked["as_of"])
+        fused = fuse(recalls, k=max(3 * asked["k"], _DEPTH), now=self.home.clock.now())
+        evidence = compose(
+            fused,
+            self.home.journal.records,
+            question=asked["text"],
+            budget_tokens=self.home.settings.budget.context_tokens,
+            limit=asked["k"],
+            as_of=asked["as_of"],
+        )
+        self.emit(
+            turn,
+            events.Composed,
+            hits=evidence.hits,
+            tokens=evidence.tokens,
+            dropped=evidence.dropped,
+            ms=_ms(started),
+        )
+        return {"evidence": [self._plain(hit) for hit in evidence.hits]}
+
+    def respond(self, state: State) -> State:
+        """Let the model answer or call tools; at a limit, or when it fails, answer with what there is and say so."""
+        asked = state["turn"]
+        turn = self._turn(asked)
+        hits = self._evidence(state)
+        last = turn.budget.left()["steps"] <= 1
+        may_write = not asked["incognito"] and not self.home.readonly
+        tools = [] if last else offered(asked["text"], may_write=may_write)
+        with charged_to(turn.budget):
+            reply = self.responder.reply(
+                turn,
+                asked,
+                hits,
+                state.get("steps") or [],
+                tools,
+                lambda what, /, **told: self.emit(turn, what, **told),
+            )
+        if reply.calls and not reply.stopped:
+            return {"steps": [*(state.get("steps") or []), _as_message(reply)]}
+        return {"answer": {"turn": asked["id"], "text": reply.text, "stopped": reply.stopped, "cited": reply.cited}}
+
+    def what_next(self, state: State) -> str:
+        if not state.get("answer"):
+            return "act"
+        asked = state["turn"]
+        learns = not (self.responder.is_extractive or asked["incognito"] or state["answer"]["stopped"])
+        return "learn" if learns and not self.home.readonly else "write_back"
+
+    def act(self, state: State) -> State:
+        """Carry out the tools that the model called."""
+        asked, steps = state["turn"], list(state["steps"])
+        turn = self._turn(asked)
+        who = Asked(
+            asked["id"], asked["thread"], tuple(asked["namespace"]), asked["text"], asked["session"], asked["speaker"]
+        )
+        before = [(c["name"], c["args"]) for step in steps[:-1] for c in step.get("tool_calls", ())]
+        for number, made in enumerate(steps[-1]["tool_calls"]):
+            call = ToolCall(made["id"], made["name"], made["args"], made.get("fault", ""))
+            turn.budget.add(steps=1)
+            self.emit(turn, events.ToolCalled, call_id=call.id, name=call.name, arguments=call.args)
+            started = time.perf_counter()
+            may_write = not asked["incognito"] and not self.home.readonly
+            refusal = ""
+            if number >= _MAX_CALLS:
+                refusal = f"not done: one reply may call {_MAX_CALLS} tools"
+            elif before.count((call.name, call.args)) >= _SAME_CALL:
+                refusal = "not done: you made this call before; answer with what you have"
+            elif turn.cancelled.is_set():
+                refusal = "not done: stopped by the user"
+            if refusal:
+                outcome = Outcome(refusal, ok=False)
+            else:
+                with charged_to(turn.budget):
+                    outcome = self.tools.call(call, who, may_write=may_write)
+            if outcome.receipt is not None:
+                self._tell_written(turn, outcome.receipt, call.name)
+            self.emit(
+                turn,
+                events.ToolReturned,
+                call_id=call.id,
+                name=call.name,
+                text=outcome.text,
+                ok=outcome.ok,
+                ms=_ms(started),
+            )
+            steps.append(
+                {
+                    "role": "tool",
+                    "tool_call_id": call.id,
+                    "content": redact(outcome.text).text,
+                    "found": list(outcome.found),
+                }
+            )
+        return {"steps": steps}
+
+    def learn(self, state: State) -> State:
+        """Facts that the user stated, with what they do to the facts that are known."""
+        asked = state["turn"]
+        turn = self._turn(asked)
+        with charged_to(turn.budget):
+            found = self.responder.learn(turn, asked, lambda what, /, **told: self.emit(turn, what, **told))
+        return {"learned": found}
+
+    def write_back(self, state: State) -> State:
+        """Write the exchange, what was learned and the trace; let memories derive. Doing it twice writes it once."""
+        asked, answer = state["turn"], state["answer"]
+        turn = self._turn(asked)
+        hits = self._evidence(state)
+        trace_id: str | None = None
+        if not asked["incognito"] and not self.home.readonly:
+            with charged_to(turn.budget):
+                written = self.writer.write(turn, asked, answer, hits, state.get("learned") or [], self._found(state))
+            trace_id = written.trace_id
+            for receipt, what in written.receipts:
+                self._tell_written(turn, receipt, what)
+        turn.answer = self._answer(turn, answer, hits, trace_id)
+        self.turns.pop(turn.id, None)
+        return {"messages": [{"role": "assistant", "content": answer["text"]}], "answer": {**answer, "trace": trace_id}}
+
+    def finished(self, turn: Turn, state: Mapping[str, Any]) -> events.Answer:
+        """The answer of a turn whose last step was done before it was cut off."""
+        answer = state["answer"]
+        hits = self._evidence(state)  # type: ignore[arg-type]
+        return self._answer(turn, answer, hits, answer.get("trace"))
+
+    def _answer(
+        self, turn: Turn, answer: Mapping[str, Any], hits: Sequence[Hit], trace_id: str | None
+    ) -> events.Answer:
+        return events.Answer(
+            text=answer["text"],
+            citations=self._citations(answer["cited"], hits),
+            hits=tuple(hits),
+            receipts=tuple(turn.receipts),
+            cost=turn.budget.cost,
+            trace=trace_id,
+            turn=turn.id,
+            thread=turn.thread,
+            model=self.responder.name,
+            stopped=answer["stopped"],
+            notes=tuple(turn.notes),
+        )
+
+    # ---- events
+
+    def emit(self, turn: Turn, what: type[events.Event], /, **told: Any) -> None:
+        """Tell whoever listens; inside another graph that is its custom stream."""
+        event = what(turn=turn.id, thread=turn.thread, at=self.home.clock.now(), **told)
+        if not isinstance(event, events.Token):
+            turn.log.append(event)
+        if isinstance(event, events.Notice):
+            turn.notes.append(event.text)
+        if turn.sink is not None:
+            turn.sink(event)
+        else:
+            from langgraph.config import get_stream_writer
+
+            get_stream_writer()(event)
+
+    def _tell_written(self, turn: Turn, receipt: Any, what: str) -> None:
+        records = self.home.journal.records.get_many(receipt.record_ids)
+        turn.receipts.append(receipt)
+        self.emit(turn, events.Written, receipt=receipt, records=tuple(records.values()), what=what)
+        for change_id in receipt.change_ids:
+            if change_id in records:
+                reason = "approval = ask" if self.home.settings.approval == "ask" else "asked for by the agent"
+                self.emit(turn, events.PendingApproval, change_id=change_id, record=records[change_id], reason=reason)
+
+    # ---- between plain state and what it stands for
+
+    def _turn(self, asked: Mapping[str, Any]) -> Turn:
+        """The running turn; one that came by another graph, or back from a checkpoint, begins here."""
+        turn = self.turns.get(asked["id"])
+        if turn is None:
+            budget = TurnBudget(self.home.settings.budget, self.responder.ledger)
+            turn = self.turns[asked["id"]] = Turn(asked["id"], asked["thread"], budget)
+        return turn
+
+    def _query(self, asked: Mapping[str, Any], kind: str = QueryKind.UNKNOWN.value) -> Query:
+        return self.reading.query(
+            asked["text"],
+            namespace=tuple(asked["namespace"]),
+            k=asked["k"],
+            as_of=asked["as_of"],
+            kind=QueryKind(kind),
+            speaker=None,
+            session=asked["session"],
+            thread=asked["thread"],
+        )
+
+    def _plain(self, hit: Hit) -> dict[str, Any]:
+        """A hit as the state keeps it. What a memory says from its weights is no record, so its words are kept."""
+        plain: dict[str, Any] = {"id": hit.record_id, "score": hit.score, "memory": hit.memory, "why": hit.why}
+        if hit.path:
+            plain["path"] = list(hit.path)
+        if not hit.record.version_id:
+            plain["said"] = {"kind": hit.record.kind, "body": hit.record.body}
+        return plain
+
+    def _hits(self, plain: Sequence[Mapping[str, Any]], records: Mapping[str, Record]) -> list[Hit]:
+        hits = []
+        for one in plain:
+            record = records.get(one["id"])
+            if record is None and "said" in one:
+                record = Record(id=one["id"], kind=one["said"]["kind"], body=one["said"]["body"])
+            if record is not None:  # what was purged meanwhile is no evidence
+                hits.append(Hit(record, one["score"], one["why"], tuple(one.get("path", ())), one["memory"]))
+        return hits
+
+    def _recalls(self, plain: Sequence[Mapping[str, Any]], as_of: float | None) -> list[Recall]:
+        ids = {hit["id"] for recall in plain for hit in recall["hits"]}
+        records = self.home.journal.records.get_many(sorted(ids), as_of=as_of)
+        return [
+            Recall(
+                hits=tuple(self._hits(one["hits"], records)),
+                signals=one["signals"],
+                abstain=one["abstain"],
+                memory=one["memory"],
+                error=one["error"],
+            )
+            for one in sorted(plain, key=lambda r: str(r["memory"]))
+        ]
+
+    def _evidence(self, state: State) -> list[Hit]:
+        plain = state.get("evidence") or []
+        records = self.home.journal.records.get_many([p["id"] for p in plain], as_of=state["turn"]["as_of"])
+        return self._hits(plain, records)
+
+    def _found(self, state: State) -> list[str]:
+        """Ids of the records that tools brought."""
+        return [i for step in state.get("steps") or [] for i in step.get("found", ())]
+
+    def _citations(self, cited: Sequence[Sequence[Any]], hits: Sequence[Hit]) -> tuple[events.Citation, ...]:
+        by_id = {hit.record_id: hit for hit in hits}
+        return tuple(events.Citation(n, by_id[i], quote) for n, i, quote in cited if i in by_id)
+
+
+def _turn_of(state: State, config: RunnableConfig) -> dict[str, Any]:
+    """The turn to answer: the one given, or inside another graph the last message of a person."""
+    given = state.get("turn")
+    if given and (state.get("answer") or {}).get("turn") != given["id"]:
+        return given
+    keys = config.get("configurable", {})
+    return new_turn(
+        _last_said(state.get("messages") or []),
+        thread=str(keys.get("thread", keys.get("thread_id", "graph"))),
+        namespace=tuple(keys.get("namespace", ())),
+        session=keys.get("session"),
+        speaker=keys.get("speaker"),
+        incognito=bool(keys.get("incognito", False)),
+        k=int(keys.get("k", 10)),
+    )
+
+
+def new_turn(
+    text: str,
+    *,
+    thread: str,
+    namespace: Sequence[str] = (),
+    session: str | None = None,
+    speaker: str | None = None,
+    incognito: bool = False,
+    at: float | None = None,
+    as_of: float | None = None,
+    memories: Sequence[str] | None = None,
+    k: int = 10,
+    turn_id: str | None = None,
+) -> dict[str, Any]:
+    """The state that a turn begins with; secrets are taken out here, before anything is kept."""
+    clean = redact(text)
+    return {
+        "id": turn_id or uuid.uuid4().hex,
+        "text": clean.text,
+        "redacted": clean.sentence,
+        "thread": thread,
+        "namespace": list(namespace),
+        "session": session,
+        "speaker": speaker,
+        "incognito": incognito,
+        "at": at,
+        "as_of": as_of,
+        "memories": None if memories is None else list(memories),
+        "k": k,
+        "model": "",
+    }
+
+
+def _last_said(messages: Sequence[Any]) -> str:
+    for message in reversed(messages):
+        if isinstance(message, Mapping):
+            role, content = message.get("role", ""), message.get("content", "")
+        elif isinstance(message, tuple):
+            role, content = message
+        else:
+            role, content = getattr(message, "type", ""), getattr(message, "text", "")
+        if role in ("user", "human"):
+            return str(content)
+    return ""
+
+
+def _as_message(reply: Reply) -> dict[str, Any]:
+    calls = [{"id": c.id, "name": c.name, "args": dict(c.args), "fault": c.fault} for c in reply.calls]
+    return {"role": "assistant", "content": reply.text, "tool_calls": calls}
+
+
+def _ms(started: float) -> float:
+    return 1000 * (time.perf_counter() - started)

@@ -1,0 +1,94 @@
+"""The turn of an agent without a language model: it reads the user's wish from the words and answers by quoting.
+
+Wishes to change the memory become the same tool calls that a model would make. Knows no graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agentmem.extractive import Extractive, ExtractiveAnswer
+from agentmem.home import Home
+from agentmem.intent import Intent, Wish, parse
+from agentmem.models.protocol import ToolCall
+from agentmem.records import Hit, Trust
+from agentmem.sentences import content_stems, sentences
+
+Cited = tuple[tuple[int, str, str], ...]
+_SURE = 0.5  # probability that a sentence is what a correction speaks of
+_LONG = 2  # sentences; a longer record is not forgotten whole for one of them
+
+
+class Quoting:
+    """Answers one home's turns from its evidence."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._made: Extractive | None = None
+
+    @property
+    def _extractive(self) -> Extractive:
+        if self._made is None:
+            self._made = Extractive(self._home.embedder)
+        return self._made
+
+    def calls(self, text: str, hits: Sequence[Hit]) -> tuple[ToolCall, ...]:
+        """The tool calls that the user's wish comes to; none for questions and statements."""
+        intent = parse(text)
+        if intent.wish is Wish.REMEMBER:
+            return (ToolCall("remember", "remember", {"text": intent.text}),)
+        if intent.wish is Wish.UNDO:
+            return (ToolCall("undo", "undo"),)
+        if intent.wish is Wish.CORRECT:
+            return (self._correction(intent, hits),)
+        if intent.wish is Wish.FORGET:
+            about = self._extractive.tell(intent.text, [h for h in hits if _may_go(h)])
+            return tuple(
+                ToolCall(f"forget-{i}", "forget", {"id": hit.record_id}) for i, hit in enumerate(about.citations)
+            )
+        return ()
+
+    def _correction(self, intent: Intent, hits: Sequence[Hit]) -> ToolCall:
+        """Correct the sentence that the message speaks of; when there is none, the message is a new fact."""
+        old = set(content_stems(intent.old or ""))
+        said_by_others = [hit for hit in hits if hit.record.trust is not Trust.AGENT and hit.record.version_id]
+        for quote, _ in self._extractive.judge(intent.text, said_by_others):
+            if quote.confidence < _SURE:
+                break
+            if old and not old & set(content_stems(quote.text)):
+                continue
+            body = quote.hit.record.body.replace(quote.text, intent.text, 1)
+            return ToolCall("correct", "correct", {"id": quote.hit.record_id, "text": body})
+        return ToolCall("remember", "remember", {"text": intent.text})
+
+    def answer(self, text: str, hits: Sequence[Hit], steps: Sequence[Mapping[str, Any]] = ()) -> tuple[str, Cited]:
+        """The words of the answer and what they cite."""
+        outcomes = [step["content"] for step in steps if step["role"] == "tool"]
+        if outcomes:
+            return "\n".join(_sentence(outcome) for outcome in outcomes), ()
+        intent = parse(text)
+        if intent.wish is Wish.ABOUT:
+            return _written(self._extractive.tell(intent.text, hits))
+        if intent.wish is Wish.FORGET:
+            return f"I know nothing about {intent.text} that I could forget.", ()
+        if intent.wish is Wish.STATE:
+            return "I have kept that.", ()
+        return _written(self._extractive.answer(text, hits))
+
+
+def _may_go(hit: Hit) -> bool:
+    record = hit.record
+    return bool(record.version_id) and record.trust is not Trust.AGENT and len(sentences(record.body)) <= _LONG
+
+
+def _written(found: ExtractiveAnswer) -> tuple[str, Cited]:
+    said = {quote.hit.record_id: quote.text for quote in reversed(found.quotes)}
+    return found.text, tuple(
+        (n, hit.record_id, said.get(hit.record_id, "")) for n, hit in enumerate(found.citations, 1)
+    )
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
