@@ -30,6 +30,7 @@ def ingest(
     for change in ingestion.changes():
         with home.journal.transaction("ingest", actor=ACTOR, cause=group) as tx:
             added = _write(tx, change)
+        ingestion.report.receipt = tx.receipt().id
         records = tuple(home.journal.records.get_many(added).values())
         if records:
             home.observe(Event(kind="chunk", records=records, namespace=namespace))

@@ -41,7 +41,7 @@ class IngestReport:
     bytes: int = 0
     seconds: float = 0.0
     cancelled: bool = False
-    receipts: list[str] = field(default_factory=list)  # of the transactions, by whoever writes them; undo takes them
+    receipt: str | None = None  # id of a transaction, by whoever writes them; its undo takes the whole ingestion back
 
     def summary(self) -> str:
         """One sentence: "12 new, 3 changed, 5 unchanged, 1 skipped; 96 chunks added, 14 kept, 2 dropped"."""
@@ -75,6 +75,8 @@ class IngestReport:
             lines += ["", "notes:", *(f"  {uri}: {note}" for uri, note in self.notes)]
         if self.cancelled:
             lines += ["", "stopped before the end; run it again to go on"]
+        if self.receipt:
+            lines += ["", f"taken back by: agentmem undo {self.receipt}"]
         return "\n".join(lines)
 
     def to_json(self) -> Mapping[str, Any]:
@@ -84,7 +86,7 @@ class IngestReport:
             "bytes": self.bytes,
             "seconds": round(self.seconds, 3),
             "cancelled": self.cancelled,
-            "receipts": self.receipts,
+            "receipt": self.receipt,
             "skipped": [asdict(skip) for skip in self.skipped],
             "notes": [{"uri": uri, "note": note} for uri, note in self.notes],
         }

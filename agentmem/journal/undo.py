@@ -6,7 +6,6 @@ or corrected was derived from what it created. What memories derived by themselv
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -87,8 +86,9 @@ def _collect(tx: Transaction, receipt_id: str, *, cascade: bool) -> list[sa.Row[
             )
         taken += own
         last = {c.record_id: c for c in own}
+        created = {c.record_id for c in own if _before(c).status in _GONE}
         for record_id, change in last.items():
-            for later, why in _in_the_way(tx, record_id, change, own):
+            for later, why in _in_the_way(tx, record_id, change, created=record_id in created):
                 if later not in seen:
                     blocking.setdefault(later, why)
                     if cascade:
@@ -105,9 +105,7 @@ def _collect(tx: Transaction, receipt_id: str, *, cascade: bool) -> list[sa.Row[
     return taken
 
 
-def _in_the_way(
-    tx: Transaction, record_id: str, change: sa.Row[Any], own: Iterable[sa.Row[Any]]
-) -> list[tuple[str, str]]:
+def _in_the_way(tx: Transaction, record_id: str, change: sa.Row[Any], *, created: bool) -> list[tuple[str, str]]:
     """(transaction, sentence) for each later transaction that must go first."""
     out: list[tuple[str, str]] = []
     row = tx.row(record_id)
@@ -117,7 +115,6 @@ def _in_the_way(
             changes.c.record_id == record_id, changes.c.seq > change.seq, changes.c.tx != change.tx
         )
         out += [(r.tx, f"record {record_id[:12]} changed later ({r.op})") for r in tx.connection.execute(query)]
-    created = any(c.record_id == record_id and _before(c).status in _GONE for c in own)
     if created and change.after_status not in _GONE:
         for child in _children(tx, record_id):
             if child.status not in _GONE and stated_by_person(tx, child.id):
