@@ -176,11 +176,14 @@ class Rig:
         """The home as ``kill -9`` would leave it now, copied to ``root`` and opened there; not caught up yet."""
         return self.copy(root, with_index=True)
 
-    def copy(self, root: Path, *, with_index: bool = False) -> Rig:
-        """The same journal in another home, whose memory has applied nothing unless ``with_index``."""
+    def copy(self, root: Path, *, with_index: bool = False, bench: Bench | None = None) -> Rig:
+        """The same journal in another home, whose memory has applied nothing unless ``with_index``.
+
+        ``bench`` puts another memory, or one with other settings, on it.
+        """
         left = ("owner.lock",) if with_index else ("owner.lock", "memories")
         shutil.copytree(self.root, root, ignore=shutil.ignore_patterns(*left))
-        return Rig(root, self.bench, clock=self.clock)
+        return Rig(root, bench or self.bench, clock=self.clock)
 
     def reader(self) -> Rig:
         """The same home opened read-only; close this one first."""

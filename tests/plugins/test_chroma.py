@@ -46,7 +46,6 @@ def through_chroma(tmp_path: Path) -> Iterator[Rig]:
 
 
 def test_chroma_finds_what_exact_search_finds(tmp_path: Path, through_chroma: Rig) -> None:
-    exact = Rig(tmp_path / "exact", Bench(ChromaMemory), ledger=through_chroma.ledger)
     ids = through_chroma.remember_all([through_chroma.draft(sentence(i)) for i in range(600)])
     for i in range(0, 600, 3):
         through_chroma.retract(ids[i])
@@ -54,7 +53,7 @@ def test_chroma_finds_what_exact_search_finds(tmp_path: Path, through_chroma: Ri
         through_chroma.restore(ids[i])
     through_chroma.correct(ids[1], "harbour ships raft")
     through_chroma.maintain("idle")
-    exact.catch_up()
+    exact = through_chroma.copy(tmp_path / "exact", bench=Bench(ChromaMemory))
     queries = [sentence(1000 + i) for i in range(40)]
     wanted = [exact.hits(q, 10) for q in queries]
     found = [through_chroma.hits(q, 10) for q in queries]
@@ -128,7 +127,7 @@ def test_another_embedder_starts_the_index_anew(tmp_path: Path) -> None:
     rig = Rig(tmp_path, Bench(ChromaMemory))
     rig.remember_all([rig.draft(sentence(i)) for i in range(10)])
     rig.close()
-    other = Rig(tmp_path, Bench(ChromaMemory, embedder=HashEmbedder(32)), ledger=rig.ledger)
+    other = Rig(tmp_path, Bench(ChromaMemory, embedder=HashEmbedder(32)))
     assert other.memory.applied == 0
     other.catch_up()
     assert len(other.ids(sentence(3), 5)) == 5
