@@ -246,7 +246,11 @@ class Agent:
     def undo(self, receipt: Receipt | str | None = None, *, cascade: bool = False) -> Receipt:
         """Take a transaction back: a receipt, its id, or None for the last one."""
         if receipt is None:
-            last = [t for t in self.home.journal.records.transactions(limit=50) if t.verb not in ("derive",)]
+            last = [
+                t
+                for t in self.home.journal.records.transactions(limit=50)
+                if t.verb not in ("derive", "turn", "answer")
+            ]
             if not last:
                 raise NotFound("there is nothing to undo yet")
             receipt = last[0].id

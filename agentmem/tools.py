@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agentmem.agent import Agent
 
 ACTOR = "agent"
+_NOT_CHANGES = ("turn", "answer", "derive", "undo", "purge")
 
 
 def _spec(name: str, description: str, **texts: str) -> ToolSpec:
@@ -138,7 +139,7 @@ class MemoryTools:
         return Outcome(f"record {target.id[:12]} is marked as no longer true", receipt=receipt)
 
     def _undo(self, asked: Asked, _: str) -> Outcome:
-        receipt_id = self._last_change(asked)
+        receipt_id = last_change(self._agent, asked.namespace)
         try:
             receipt = self._agent.undo(receipt_id)
         except Conflict as error:
@@ -154,19 +155,6 @@ class MemoryTools:
         if record is None or not in_scope(record.namespace, asked.namespace):
             raise NotFound(f"no record '{record_id}' in this namespace")
         return record
-
-    def _last_change(self, asked: Asked) -> str:
-        """The last deliberate change of a record in this thread's namespace that is no undo and not undone yet."""
-        journal = self._agent.home.journal
-        rows = journal.records.transactions(limit=200)
-        undone = {row.cause for row in rows if row.verb == "undo"}
-        for row in rows:
-            if row.verb not in ("remember", "correct", "retract", "archive", "restore", "learn") or row.id in undone:
-                continue
-            touched = journal.records.get_many(journal.records.records_of(row.id))
-            if touched and all(in_scope(r.namespace, asked.namespace) for r in touched.values()):
-                return str(row.id)
-        raise NotFound("there is no change to take back")
 
     def _propose(self, op: str, target: Record, record_id: str, asked: Asked, body: str) -> Outcome:
         draft = Draft(
@@ -196,6 +184,23 @@ class MemoryTools:
         written = tuple(home.journal.records.get_many(receipt.record_ids).values())
         home.observe(Event(kind=draft.kind, records=written, namespace=draft.namespace))
         return Outcome(f"{done}: {draft.body}", receipt=receipt)
+
+
+def last_change(agent: Agent, namespace: Namespace) -> str:
+    """The receipt of the last deliberate change within the namespace that is not taken back yet.
+
+    Exchanges and what memories derived are no changes that somebody asked for.
+    """
+    journal = agent.home.journal
+    rows = journal.records.transactions(limit=200)
+    undone = {row.cause for row in rows if row.verb == "undo"}
+    for row in rows:
+        if row.verb in _NOT_CHANGES or row.id in undone:
+            continue
+        touched = journal.records.get_many(journal.records.records_of(row.id))
+        if touched and all(in_scope(record.namespace, namespace) for record in touched.values()):
+            return str(row.id)
+    raise NotFound("there is no change to take back")
 
 
 def _id_of(turn: str, call: str) -> str:
