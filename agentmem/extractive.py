@@ -144,7 +144,9 @@ _TIME = re.compile(
     r"summer|winter|spring|autumn|yesterday|tomorrow|ago",
     re.IGNORECASE,
 )
-_PLACE = re.compile(r"\b(?:in|at|on|behind|under|near|to|from|room|street|next|above|below|between)\b", re.IGNORECASE)
+_PLACE = re.compile(
+    r"(?i:\b(?:in|on|behind|under|near|next to|above|below|between|(?:to|at|from) the)\b)|\b(?:at|to|from) (?=[A-Z])"
+)
 _NAME = re.compile(r"(?<=\s)[^\W\d_a-z][^\W\d_]+")
 _HOW_MUCH = re.compile(
     r"\bhow (?:many|much|long|old|tall|heavy|far|fast|deep|large|warm|early)\b|\bnumber\b|\bcost|\bprice\b"

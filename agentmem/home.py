@@ -36,7 +36,18 @@ from agentmem.journal import Journal
 from agentmem.journal.purge import PurgeJob
 from agentmem.journal.transaction import PERSON
 from agentmem.ownership import Ownership
-from agentmem.records import Draft, Event, Proposal, Query, Recall, Receipt, Record, Status, Verdict
+from agentmem.records import (
+    RECORDS_WITHOUT_TEXT,
+    Draft,
+    Event,
+    Proposal,
+    Query,
+    Recall,
+    Receipt,
+    Record,
+    Status,
+    Verdict,
+)
 from agentmem.residue import Residue, find_residue
 from agentmem.settings import Settings, explain
 from agentmem.views import View, Views
@@ -398,7 +409,8 @@ class Home:
             for recall in self.recall(query):
                 if any(hit.record_id in gone for hit in recall.hits):
                     notes.append(f"memory '{recall.memory}' still recalls record {record.id[:12]}; rebuild it")
-        residue: list[Residue] = find_residue(self.folder, [r.body for r in doomed], self.journal)
+        texts = [record.body for record in doomed if record.kind not in RECORDS_WITHOUT_TEXT]
+        residue: list[Residue] = find_residue(self.folder, texts, self.journal)
         notes += [item.sentence for item in residue]
         notes.append("copies outside this home (exports, backups, a model provider's logs) are out of reach")
         return notes

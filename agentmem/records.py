@@ -11,6 +11,10 @@ Namespace = tuple[str, ...]
 """A path such as ("alice", "work"). A prefix is a scope: ("alice",) sees everything below it, () sees all."""
 
 
+RECORDS_WITHOUT_TEXT = frozenset({"trace"})
+"""Kinds whose bodies hold ids and numbers only: nothing that a person or a document said."""
+
+
 class Status(StrEnum):
     """Where a record stands. Only active records are live: recalled, hashed and exported with the state."""
 
