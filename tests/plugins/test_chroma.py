@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from agentmem.contract import Memory, MemoryConfig
+from agentmem.embed.hashed import HashedEmbedder
 from agentmem.testing import Bench, MemoryContract, Rig, files_with
 from agentmem_chroma import ChromaMemory
 from agentmem_chroma.config import ChromaConfig
@@ -20,6 +21,8 @@ class TestExact(MemoryContract):
 
 class TestThroughChroma(MemoryContract):
     """The same promises when Chroma answers from the first record on."""
+
+    many = 300
 
     @pytest.fixture
     def memory_class(self) -> type[Memory]:
@@ -40,7 +43,7 @@ def sentence(i: int) -> str:
 
 @pytest.fixture
 def through_chroma(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path, Bench(ChromaMemory, ChromaConfig(exact_below=0, batch=50)))
+    rig = Rig(tmp_path / "chroma", Bench(ChromaMemory, ChromaConfig(exact_below=0, batch=50)))
     yield rig
     rig.close()
 
@@ -54,6 +57,7 @@ def test_chroma_finds_what_exact_search_finds(tmp_path: Path, through_chroma: Ri
     through_chroma.correct(ids[1], "harbour ships raft")
     through_chroma.maintain("idle")
     exact = through_chroma.copy(tmp_path / "exact", bench=Bench(ChromaMemory))
+    exact.catch_up()
     queries = [sentence(1000 + i) for i in range(40)]
     wanted = [exact.hits(q, 10) for q in queries]
     found = [through_chroma.hits(q, 10) for q in queries]
@@ -122,12 +126,10 @@ def test_a_broken_collection_is_dropped_and_search_goes_on_exactly(through_chrom
 
 
 def test_another_embedder_starts_the_index_anew(tmp_path: Path) -> None:
-    from agentmem.testing import HashEmbedder
-
     rig = Rig(tmp_path, Bench(ChromaMemory))
     rig.remember_all([rig.draft(sentence(i)) for i in range(10)])
     rig.close()
-    other = Rig(tmp_path, Bench(ChromaMemory, embedder=HashEmbedder(32)))
+    other = Rig(tmp_path, Bench(ChromaMemory, embedder=HashedEmbedder(32)))
     assert other.memory.applied == 0
     other.catch_up()
     assert len(other.ids(sentence(3), 5)) == 5

@@ -1,0 +1,43 @@
+"""BM25 over the live set, document by document. Knows numbers and terms only.
+
+Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, equation 3.15, with the idf of
+Lucene and tantivy, ln(1 + (n - df + 1/2) / (df + 1/2)), which is never negative.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+K1 = 1.2
+B = 0.75
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """How many live documents there are, and how many terms they have together."""
+
+    documents: int
+    terms: int
+
+    @property
+    def mean_length(self) -> float:
+        return self.terms / self.documents if self.documents else 1.0
+
+
+def idf(documents: int, frequency: int) -> float:
+    """The weight of a term that ``frequency`` of ``documents`` hold."""
+    return math.log(1.0 + (documents - frequency + 0.5) / (frequency + 0.5))
+
+
+def score(counts: Mapping[str, int], length: int, weights: Mapping[str, float], mean_length: float) -> float:
+    """A document's score for the terms in ``weights`` (term -> idf), rounded to six places; 0 when it has none."""
+    norm = K1 * (1.0 - B + B * length / mean_length)
+    total = 0.0
+    for term, weight in weights.items():
+        count = counts.get(term)
+        if count:
+            total += weight * count * (K1 + 1.0) / (count + norm)
+    return round(total, _DECIMALS)

@@ -1,0 +1,177 @@
+"""The live documents with their terms, and how many documents hold each term, in one SQLite file with the cursor.
+
+This is the truth of the full-text memory: statistics are exact after every delete, and a document's score can be
+computed from its row. A document's number is never used again, so an index that lags behind can only know too much.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentmem.embed.sidecar import in_parts, open_sidecar, shrink, writing
+from agentmem_bm25.scoring import Collection
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS documents(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, length INTEGER NOT NULL,
+    facets TEXT NOT NULL, counts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS frequencies(term TEXT PRIMARY KEY, documents INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A live record's terms with their counts; ``facets`` are the tokens that scopes and filters ask for."""
+
+    number: int
+    id: str
+    length: int
+    facets: tuple[str, ...]
+    counts: Mapping[str, int]
+
+
+class DocumentTable:
+    """Opens light; every write is one transaction."""
+
+    def __init__(self, folder: Path, signature: str, *, readonly: bool = False) -> None:
+        """``signature`` says how texts become terms; documents made otherwise are dropped and `applied` is 0 again."""
+        self._db: sqlite3.Connection = open_sidecar(folder / "bm25.db", _SCHEMA, readonly=readonly)
+        self._readonly = readonly
+        if not readonly and self.note("signature") != signature:
+            with writing(self._db):
+                for table in ("meta", "documents", "frequencies"):
+                    self._db.execute(f"DELETE FROM {table}")
+                self._put({"signature": signature})
+
+    # ---- notes
+
+    def note(self, key: str, default: str = "") -> str:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return default if row is None else str(row[0])
+
+    def number(self, key: str) -> int:
+        return int(self.note(key, "0"))
+
+    def put_notes(self, **notes: int | str) -> None:
+        """Commit some notes together."""
+        if not self._readonly:
+            with writing(self._db):
+                self._put(notes)
+
+    def _put(self, notes: Mapping[str, int | str]) -> None:
+        rows = [(key, str(value)) for key, value in notes.items()]
+        self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", rows)
+
+    # ---- writing
+
+    def replace(
+        self, gone: Iterable[str], new: Sequence[tuple[str, tuple[str, ...], Counter[str]]]
+    ) -> tuple[list[Document], list[int]]:
+        """Take out ``gone`` and the former rows of ``new`` (id, facets, counts).
+
+        Returns what was put in, and the numbers of what was taken out.
+
+        A document that stands there already, with the same terms and facets, is left alone.
+        """
+        with writing(self._db):
+            former = {document.id: document for document in self._by_ids([*gone, *(row[0] for row in new)])}
+            fresh = [row for row in new if not _is(former.get(row[0]), row)]
+            kept = {row[0] for row in new} - {row[0] for row in fresh}
+            leaving = [document for record_id, document in former.items() if record_id not in kept]
+            start = self.number("next") or 1
+            entering = [
+                Document(start + i, record_id, counts.total(), facets, counts)
+                for i, (record_id, facets, counts) in enumerate(fresh)
+            ]
+            self._db.executemany("DELETE FROM documents WHERE number = ?", [(d.number,) for d in leaving])
+            self._db.executemany(
+                "INSERT INTO documents VALUES(?, ?, ?, ?, ?)",
+                [(d.number, d.id, d.length, _dumps(d.facets), _dumps(d.counts)) for d in entering],
+            )
+            self._count(leaving, entering)
+            self._put(
+                {
+                    "next": start + len(entering),
+                    "documents": self.number("documents") + len(entering) - len(leaving),
+                    "terms": self.number("terms") + sum(d.length for d in entering) - sum(d.length for d in leaving),
+                }
+            )
+        return entering, [document.number for document in leaving]
+
+    def _count(self, leaving: Sequence[Document], entering: Sequence[Document]) -> None:
+        change: Counter[str] = Counter()
+        for document in entering:
+            change.update(document.counts.keys())
+        for document in leaving:
+            change.subtract(document.counts.keys())
+        self._db.executemany(
+            "INSERT INTO frequencies VALUES(?, ?) "
+            "ON CONFLICT(term) DO UPDATE SET documents = documents + excluded.documents",
+            [(term, n) for term, n in change.items() if n],
+        )
+        fewer = [(term,) for term, n in change.items() if n < 0]
+        self._db.executemany("DELETE FROM frequencies WHERE term = ? AND documents <= 0", fewer)
+
+    # ---- reading
+
+    def collection(self) -> Collection:
+        return Collection(self.number("documents"), self.number("terms"))
+
+    def frequencies(self, terms: Iterable[str]) -> dict[str, int]:
+        """Term -> how many live documents hold it; terms that none holds are left out."""
+        found: dict[str, int] = {}
+        for marks, part in in_parts(terms):
+            found.update(self._db.execute(f"SELECT term, documents FROM frequencies WHERE term IN ({marks})", part))
+        return found
+
+    def by_numbers(self, numbers: Iterable[int]) -> list[Document]:
+        """The live ones among them."""
+        return [
+            _document(row)
+            for marks, part in in_parts(numbers)
+            for row in self._db.execute(f"SELECT * FROM documents WHERE number IN ({marks})", part)
+        ]
+
+    def after(self, number: int) -> Iterator[Document]:
+        """Live documents with a higher number, in order."""
+        rows = self._db.execute("SELECT * FROM documents WHERE number > ? ORDER BY number", (number,))
+        while some := rows.fetchmany(500):
+            yield from map(_document, some)
+
+    def count_to(self, number: int) -> int:
+        """How many live documents have this number or a lower one."""
+        return int(self._db.execute("SELECT count(*) FROM documents WHERE number <= ?", (number,)).fetchone()[0])
+
+    def version(self) -> int:
+        """Another number once another process has committed."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def _by_ids(self, record_ids: Iterable[str]) -> list[Document]:
+        return [
+            _document(row)
+            for marks, part in in_parts(record_ids)
+            for row in self._db.execute(f"SELECT * FROM documents WHERE id IN ({marks})", part)
+        ]
+
+    def shrink(self) -> None:
+        shrink(self._db)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _is(document: Document | None, row: tuple[str, tuple[str, ...], Counter[str]]) -> bool:
+    return document is not None and document.facets == row[1] and document.counts == row[2]
+
+
+def _document(row: tuple[int, str, int, str, str]) -> Document:
+    return Document(row[0], row[1], row[2], tuple(json.loads(row[3])), json.loads(row[4]))
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
