@@ -19,7 +19,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from agentmem.bench.report import Report, bootstrap
 from agentmem.bench.worlds.policies import ABOUT, decide, fold
 from agentmem.bench.worlds.scenes import KINDS
-from agentmem_hiagent.chunks import SUBGOAL, count_tokens, text_of, view
+from agentmem_hiagent.chunks import SUBGOAL, count_tokens, cut, summarise, text_of, view
+from agentmem_hiagent.summary import Summary
 
 View = Callable[[Sequence[BaseMessage], int], Sequence[BaseMessage]]
 MAX_STEPS = 200
@@ -34,6 +35,7 @@ class Run:
     steps: int
     tokens: int
     lost: float
+    plain: int  # as `tokens`, had the history held no subgoals
 
 
 def unbounded(messages: Sequence[BaseMessage], budget: int) -> Sequence[BaseMessage]:
@@ -59,6 +61,12 @@ def hiagent(messages: Sequence[BaseMessage], budget: int) -> Sequence[BaseMessag
     return view(messages, budget_tokens=budget)
 
 
+def without_summaries(messages: Sequence[BaseMessage], budget: int) -> Sequence[BaseMessage]:
+    """HiAgent with nothing but the names and verdicts of its finished subgoals, as the paper's ablation has it."""
+    closed = [chunk for chunk in cut(messages).chunks if chunk.closed]
+    return view(messages, {c.key: Summary("", summarise(c, {}).met) for c in closed}, budget_tokens=budget)
+
+
 def _fit(messages: Sequence[BaseMessage], budget: int) -> list[BaseMessage]:
     """As many messages from the front as fit, in whole pairs."""
     used, fitting = 0, 0
@@ -71,7 +79,13 @@ def _fit(messages: Sequence[BaseMessage], budget: int) -> list[BaseMessage]:
     return list(messages[:fitting])
 
 
-VIEWS: dict[str, View] = {"unbounded": unbounded, "full": full, "window": window, "hiagent": hiagent}
+VIEWS: dict[str, View] = {
+    "unbounded": unbounded,
+    "full": full,
+    "window": window,
+    "hiagent": hiagent,
+    "no_summaries": without_summaries,
+}
 
 
 def render(messages: Sequence[BaseMessage]) -> str:
@@ -91,10 +105,10 @@ def play(domain: str, seed: int, see: View, budget: int, limit: int) -> Run:
     kind = KINDS[domain]
     world, rng = kind.world(seed), random.Random(f"{domain}:{seed}")
     messages: list[BaseMessage] = [HumanMessage(world.reset())]
-    spent, progress, lost = 0, 0.0, []
+    spent, plain, managing, progress, lost = 0, 0, 0, 0.0, []
     for call in range(4 * limit):
         visible = see(messages, budget)
-        spent += count_tokens(visible)
+        spent += (used := count_tokens(visible))
         text = render(visible)
         if call % 10 == 9:
             lost.append(_lost(domain, render(messages), text))
@@ -104,13 +118,15 @@ def play(domain: str, seed: int, see: View, budget: int, limit: int) -> Run:
         messages.append(AIMessage("", tool_calls=[{"name": name, "args": {"text": said}, "id": f"call-{call}"}]))
         if name == SUBGOAL:
             messages.append(ToolMessage("Go on.", tool_call_id=f"call-{call}"))
+            managing += count_tokens(messages[-2:])
             continue
+        plain += used - managing  # a call that only names a subgoal would not have been made
         outcome = world.step(said)
         progress = outcome.reward
         messages.append(ToolMessage(outcome.observation, tool_call_id=f"call-{call}"))
         if outcome.done or world.steps >= limit:
             break
-    return Run(progress == 1.0, progress, world.steps, spent, statistics.fmean(lost) if lost else 0.0)
+    return Run(progress == 1.0, progress, world.steps, spent, statistics.fmean(lost) if lost else 0.0, plain)
 
 
 def _lost(domain: str, whole: str, visible: str) -> float:
@@ -186,6 +202,9 @@ def _compare(report: Report, domains: list[str], runs: dict[tuple[str, str], lis
     long = [p for d in domains for p in zip(runs[d, "hiagent"], runs[d, "unbounded"], strict=True) if p[1].steps > 30]
     ratio = bootstrap([a.tokens / b.tokens for a, b in long])
     report.row(domain="overall", view="hiagent / unbounded", n=len(long), ratio=ratio.value)
+    hard = statistics.fmean(a.tokens / b.plain for a, b in long)
+    report.row(domain="overall", view="hiagent / unbounded without subgoals", n=len(long), ratio=hard)
+    report.figure("tokens_ratio_without_subgoals", hard)
     report.figure("tokens_ratio", ratio.value)
     report.figure("tokens_ratio_low", ratio.low)
     report.figure("tokens_ratio_high", ratio.high)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--families", nargs="*", default=list(FOUR), choices=list(FAMILIES))
     parser.add_argument("--seeds", type=int, default=3, help="trainings per family and condition (default 3)")
-    parser.add_argument("--steps", type=int, default=1000, help="steps of a training (default 1000)")
+    parser.add_argument("--steps", type=int, default=1500, help="steps of a training (default 1500)")
     parser.add_argument("--tests", type=int, default=200, help="test instances per seed and length (default 200)")
     parser.add_argument("--json", metavar="FILE", help="write settings, rows and figures to a file")
     args = parser.parse_args(argv)
@@ -104,6 +105,8 @@ def _trained(report: Report, family: str, seeds: int, steps: int, n: int) -> Non
                     hits = accuracy(reader, vocabulary, tested, condition == "with")
                     right[length] += hits
                     by_seed[length].append(100.0 * sum(hits) / n)
+                shares = ", ".join(f"{length} {values[-1]:.1f}" for length, values in by_seed.items())
+                print(f"{family} {condition} notes, seed {seed}: {shares}", file=sys.stderr, flush=True)
             for length, hits in right.items():
                 _tell(report, family, condition, length, hits, by_seed[length])
     finally:

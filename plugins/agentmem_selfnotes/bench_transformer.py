@@ -33,10 +33,10 @@ class Size:
 
     d_model: int = 64
     heads: int = 4
-    layers: int = 3
-    batch: int = 64
-    steps: int = 1200
-    rate: float = 2e-3
+    layers: int = 2
+    batch: int = 32
+    steps: int = 1500
+    rate: float = 3e-3
 
 
 class Vocabulary:
@@ -58,14 +58,15 @@ class Vocabulary:
 
 
 class Block(nn.Module):
-    """Causal attention with a learned slope of distance per head, then a feed-forward layer."""
+    """Causal attention with a slope of distance per head, then a feed-forward layer."""
 
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         # Each channel of queries, keys and values looks at its own token and the two before it.
         self.mix = nn.Parameter(torch.randn(3, 3 * d_model) * 0.3 + torch.tensor([[1.0], [0.0], [0.0]]))
-        self.slope = nn.Parameter(torch.linspace(-1.0, -5.0, heads))  # log slopes: some heads near, some far
+        # Slopes of distance, some heads near, some far; fixed, as in ALiBi.
+        self.register_buffer("slope", torch.logspace(-0.5, -2.2, heads)[:, None, None], persistent=False)
         self.norm_attention, self.norm_feed = nn.RMSNorm(d_model), nn.RMSNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model, bias=False)
         self.out = nn.Linear(d_model, d_model, bias=False)
@@ -87,10 +88,9 @@ class Block(nn.Module):
             v = past["v"] = torch.cat([past["v"], v], dim=2)
         n_keys = k.shape[2]
         distance = torch.arange(n_keys - seq, n_keys)[:, None] - torch.arange(n_keys)[None, :]
-        bias = -distance.clamp(min=0) * self.slope.exp()[:, None, None]
-        bias = bias.masked_fill(distance < 0, -1e9)
-        scores = q @ k.transpose(-1, -2) / (q.shape[-1] ** 0.5) + bias
-        mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, seq, d_model)
+        bias = (-distance * cast("Tensor", self.slope)).masked_fill(distance < 0, float("-inf"))
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(batch, -1, -1, -1))
+        mixed = mixed.transpose(1, 2).reshape(batch, seq, d_model)
         x = x + self.out(mixed)
         return cast("Tensor", x + self.feed(self.norm_feed(x)))
 
