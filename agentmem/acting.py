@@ -129,7 +129,7 @@ class Run:
 
     def go(self) -> Ended:
         """Acts until the model is done or a limit is reached; picks up what an earlier process left."""
-        tools = {tool.name: tool for tool in (*self.tools, *self._own_tools())}
+        tools = {tool.name: tool for tool in (*self.tools, *self.own_tools())}
         self._begin()
         started, idle = time.monotonic(), 0
         text = stopped = ""
@@ -227,7 +227,8 @@ class Run:
 
     # ---- tools of the loop itself
 
-    def _own_tools(self) -> Iterable[BaseTool]:
+    def own_tools(self) -> Iterable[BaseTool]:
+        """`read_result`, and with an environment `act` and `valid_actions`."""
         yield StructuredTool.from_function(
             self._read_result, name="read_result", description="Read on in a stored result, from a character on."
         )

@@ -36,6 +36,7 @@ from agentmem.records import (
 from agentmem.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from agentmem.acting import Ended
     from agentmem.conversation import Loop
     from agentmem.events import Answer
     from agentmem.events import Event as LoopEvent
@@ -490,6 +491,35 @@ class Agent:
     def stream(self, text: str, **keywords: Any) -> Iterator[LoopEvent]:
         """Like `ask`, as events: what was asked, what came, tokens, what was written."""
         return self.loop.stream(text, **self._turn(keywords))
+
+    def act(
+        self,
+        task: str = "",
+        *,
+        tools: Sequence[Any] = (),
+        environment: Any = None,
+        name: str = "run",
+        model: Any = None,
+        limits: Any = None,
+        namespace: Sequence[str] | str | None = None,
+    ) -> Ended:
+        """Let a model call LangChain tools, or move in an environment, until it is done or a limit ends it.
+
+        Every step is a record; the same ``name`` goes on with that run, also after the process was killed. ``model``
+        is a LangChain chat model or a function from messages to a reply; by default the agent's own.
+        """
+        from agentmem.acting_model import act
+
+        return act(
+            self,
+            task,
+            tools=tools,
+            environment=environment,
+            name=name,
+            model=model,
+            limits=limits,
+            namespace=self._scope(namespace),
+        )
 
     async def aask(self, text: str, **keywords: Any) -> Answer:
         """The async twin of `ask`; cancelling the task cancels the turn."""

@@ -32,7 +32,7 @@ class StoryNotes:
     def _notes(self, sentence: str) -> list[str]:
         words = re.findall(r"[A-Za-z]+", sentence)
         named = re.findall(PEOPLE, sentence)
-        who = named or (self.last if re.search(r"\b(he|she|they)\b", sentence) else [])
+        who = named or (self.last if re.search(r"\b(he|she|they)\b", sentence, re.IGNORECASE) else [])
         self.last = who
         if words and words[-1] in PLACES:
             return [note for person in who for note in self._arrives(person, words[-1])]

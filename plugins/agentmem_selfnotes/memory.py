@@ -57,7 +57,7 @@ class SelfNotesMemory(Memory):
     def recall(self, query: Query) -> Recall:
         if not len(self._index):
             return Recall(abstain="no note has been written yet" if self._writer() else self._silence())
-        return Recall(hits=tuple(self._index.search(query, "a note with these words")))
+        return Recall(hits=tuple(self._index.search(query, "a note with these words", newer_first=True)))
 
     # ---- reading and writing
 
