@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -188,9 +189,13 @@ class Agent:
         return receipt
 
     def _observe(self, receipt: Receipt) -> None:
-        written = [r for r in self.home.journal.records.get_many(receipt.record_ids).values() if r.is_live]
-        if written:
-            self.home.observe(Event(kind=written[0].kind, records=tuple(written), namespace=written[0].namespace))
+        # What is derived lies where its event lies, so one event never holds records of two namespaces.
+        events: dict[tuple[str, Namespace], list[Record]] = {}
+        for record in self.home.journal.records.get_many(receipt.record_ids).values():
+            if record.is_live:
+                events.setdefault((record.kind, record.namespace), []).append(record)
+        for (kind, namespace), records in events.items():
+            self.home.observe(Event(kind=kind, records=tuple(records), namespace=namespace))
 
     def ingest(
         self,
@@ -448,8 +453,22 @@ class Agent:
         """Write the live state (or the whole log) as JSONL and blobs into a folder; returns the number of lines."""
         return export(self.home.journal, Path(path).expanduser(), log=log)
 
-    def import_(self, path: str | Path) -> Receipt:
-        """Read an export; a state is one transaction and can be undone."""
+    def import_(
+        self, path: str | Path, *, format: str | None = None, namespace: Sequence[str] | str | None = None
+    ) -> Receipt:
+        """Read an export of agentmem, or of the program that ``format`` names ("auto": whichever it comes from).
+
+        A state and what another program exported are one transaction and can be undone; notes tell what was left out.
+        """
+        if format is not None:
+            from agentmem.ingest import Splitter
+            from agentmem.ingest.importers import open_import
+
+            chosen = None if format == "auto" else format
+            splitter = Splitter(self.home.embedder.count_tokens)
+            taking = open_import(path, format=chosen, namespace=self._scope(namespace), splitter=splitter)
+            receipt = self.remember_many(list(taking.drafts), verb="import")
+            return replace(receipt, notes=(*receipt.notes, *taking.report.table().splitlines()))
         receipt = import_(self.home.journal, Path(path).expanduser())
         self.home.views.catch_up()
         return receipt

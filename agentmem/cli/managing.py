@@ -19,8 +19,14 @@ def register(command: Command) -> None:
     export.add_argument("--log", action="store_true", help="everything that ever happened, not only what is live")
     export.set_defaults(handler=_export)
 
-    import_ = command("import", "Read an export; a state can be undone as one receipt.")
+    import_ = command("import", "Read an export of agentmem or of another program; can be undone as one receipt.")
     import_.add_argument("path")
+    import_.add_argument(
+        "--from",
+        dest="format",
+        choices=("auto", "chatgpt", "claude", "jsonl", "markdown", "mem0-export", "mem0-history"),
+        help="the program that wrote it (auto: look)",
+    )
     import_.set_defaults(handler=_import)
 
     backup = command("backup", "Copy the home into a new folder, while it is in use.")
@@ -58,7 +64,7 @@ def _export(options: Options, arguments: argparse.Namespace) -> int:
 
 def _import(options: Options, arguments: argparse.Namespace) -> int:
     with options.open() as agent:
-        receipt = agent.import_(arguments.path)
+        receipt = agent.import_(arguments.path, format=arguments.format)
     options.print(receipt, receipt_text(receipt))
     return 0
 

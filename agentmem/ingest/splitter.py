@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from agentmem.errors import BadInput, Missing
@@ -71,7 +72,6 @@ class Splitter:
             raise BadInput(f"max_tokens is {max_tokens}; chunks need at least 32 tokens")
         self.max_tokens = max_tokens
         self._count = count_tokens
-        self._empty = count_tokens("")  # what a tokenizer adds to every text; without it sums of parts are too high
         self._by_budget: dict[int, Any] = {}
 
     @property
@@ -180,6 +180,11 @@ class Splitter:
                 include_prev_next_rel=False,
             )
         return self._by_budget[budget]
+
+    @cached_property
+    def _empty(self) -> int:
+        """What the tokenizer adds to every text; with it sums of parts would be too high. Counted at first use."""
+        return self._count("")
 
     def _tokens(self, text: str) -> int:
         return max(0, self._count(text) - self._empty)

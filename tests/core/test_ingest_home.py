@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agentmem import Agent
+from agentmem.cli.main import main
 from agentmem.contract import Capability, Memory, Vectors
 from agentmem.embed.hashed import HashedEmbedder
 from agentmem.ingest import Outcome
-from agentmem.ingest.importers import open_import
-from agentmem.records import Change, Hit, Query, Recall
+from agentmem.records import Change, Event, Hit, Query, Recall
 
 
 class Counting(HashedEmbedder):
@@ -138,7 +138,36 @@ def test_an_import_is_taken_back_by_one_undo(agent: Agent, tmp_path: Path) -> No
     lines = (json.dumps({"role": "user", "content": f"message {n}", "session": n // 50}) for n in range(500))
     path.write_text("\n".join(lines))
     before = agent.home.journal.state_hash()
-    receipt = agent.remember_many(list(open_import(path).drafts), verb="import")
+    receipt = agent.import_(path, format="auto")
     assert len(receipt.record_ids) == 500
+    assert receipt.notes == ("jsonl: 500 turns kept, 0 left out",)
     agent.undo(receipt.id)
     assert agent.home.journal.state_hash() == before
+
+
+def test_an_import_of_several_users_is_observed_user_by_user(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "memories.json"
+    path.write_text(json.dumps([{"memory": "Likes tea", "user_id": "ada"}, {"memory": "Likes rum", "user_id": "bo"}]))
+    events: list[Event] = []
+    monkeypatch.setattr(agent.home, "observe", events.append)
+    agent.import_(path, format="auto")
+    assert [(event.namespace, [record.body for record in event.records]) for event in events] == [
+        (("ada",), ["Likes tea"]),
+        (("bo",), ["Likes rum"]),
+    ]
+
+
+def test_the_command_line_imports_what_another_program_wrote(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTMEM_EMBEDDER", "hash")
+    path = tmp_path / "facts.jsonl"
+    path.write_text('{"text": "The pier is closed."}\nbroken\n')
+    home = ["--home", str(tmp_path / "home")]
+    assert main([*home, "import", str(path), "--from", "auto"]) == 0
+    told = capsys.readouterr().out
+    assert "1 facts kept, 1 left out" in told
+    assert "not JSON: facts.jsonl:2" in told
+    assert main([*home, "import", str(path)]) != 0
