@@ -66,7 +66,7 @@ def doctor_model(arguments: list[str], options: Options) -> int:
         f"fingerprint {model.fingerprint[:16]}, down-projections {shape.layers[0].down.name} and alike",
     ]
     try:
-        table = find_sites(model, demo_prompts() if spec == "demo" else None, pairs=given.pairs)
+        table = find_sites(model, demo_prompts() if model.manners.world == "demo" else None, pairs=given.pairs)
         lines += table.lines()
         table.checked()
     except Refused as refused:

@@ -44,6 +44,7 @@ class Manners:
     unknown: tuple[str, ...] = ("I don't know", "I do not know", "unknown")
     calibration: Calibration = field(default_factory=Calibration)
     calibrated: bool = False
+    world: str = ""  # "demo": it was trained on the demo world, whose questions it can be examined with
 
     @classmethod
     def read(cls, folder: Path) -> Manners:
@@ -62,6 +63,7 @@ class Manners:
                 if fitted
                 else Calibration(),
                 calibrated=bool(fitted),
+                world=str(data.get("world", "")),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{path} cannot be read: {error}; delete it or copy it again with the model") from error

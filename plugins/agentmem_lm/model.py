@@ -314,6 +314,7 @@ def load(
     "float32", "bfloat16" or "float16". Raises BadInput for a folder that is no model, ModelError for an unknown shape.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
     folder = Path(path).expanduser()
     if not (folder / "config.json").is_file():
@@ -321,6 +322,8 @@ def load(
     if not any(folder.glob("*.safetensors")):
         raise BadInput(f"{folder} has no *.safetensors; other formats can run code when loaded, so they are not read")
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    barred = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a terminal interface owns the screen
     kind: Any = ("float32" if where == "cpu" else "auto") if dtype == "auto" else dtype
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -334,4 +337,7 @@ def load(
         )
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"the model in {folder} cannot be loaded: {error}") from error
+    finally:
+        if barred:
+            logging.enable_progress_bar()
     return CausalModel(net.to(where), tokenizer, name or folder.name, padding, Manners.read(folder))

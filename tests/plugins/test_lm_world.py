@@ -32,7 +32,7 @@ def test_the_world_of_a_seed_is_the_same_everywhere() -> None:
     assert (WORLD.facts[0].subject, WORLD.facts[0].relation, len(WORLD.facts)) == (
         WORLD.kinds["person"][0],
         "birth_city",
-        6394,
+        6036,
     )
     assert build.__wrapped__(seed=12).facts != WORLD.facts
 

@@ -7,7 +7,7 @@ of similar spelling, so that an edit or a lookup that confuses them is found out
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from agentmem_lm.demo import names as words
@@ -74,6 +74,16 @@ class World:
                     pairs.append((fact, bridge))
         return pairs
 
+    def part(self, every: int) -> World:
+        """The same world of which only every n-th subject of a kind has facts."""
+        kept = {name for names in self.kinds.values() for name in names[::every]}
+        return replace(
+            self,
+            facts=tuple(fact for fact in self.facts if fact.subject in kept),
+            kinds={kind: names[::every] for kind, names in self.kinds.items()},
+            by_subject={name: facts for name, facts in self.by_subject.items() if name in kept},
+        )
+
     def _sets(self) -> dict[str, frozenset[str]]:
         return {kind: frozenset(names) for kind, names in self.kinds.items()}
 
@@ -105,7 +115,7 @@ def _coin(draws: Draws, used: set[str], ends: tuple[str, ...], count: int) -> li
 
 
 @lru_cache(maxsize=4)
-def build(seed: int = SEED, people: int = 1200, companies: int = 240, cities: int = 120, countries: int = 40) -> World:
+def build(seed: int = SEED, people: int = 1140, companies: int = 220, cities: int = 110, countries: int = 40) -> World:
     """The world of that seed; the same on every machine."""
     draws = Draws(seed)
     used = set(REAL_PLACES)
