@@ -44,7 +44,8 @@ def half_scores(queries: Tensor, keys: Tensor) -> Tensor:
         return torch.bmm(q, k)
     if q.is_cuda:
         return torch.bmm(q, k, out_dtype=torch.float32)
-    return torch.bmm(q.float(), k.float())
+    # One half at a time: its widened keys stay in the cache, where those of all heads would go through memory.
+    return torch.stack([half.float() @ key.float() for half, key in zip(q, k, strict=True)])
 
 
 def select(scores: Tensor, top_k: int, softmax: bool) -> tuple[Tensor, Tensor]:

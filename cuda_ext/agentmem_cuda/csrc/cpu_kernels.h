@@ -156,29 +156,29 @@ inline void prefetch_row(const T* row, int64_t d) {
     __builtin_prefetch(p);
 }
 
-// total += weights[0] * rows[0] + ... + weights[3] * rows[3], while the next four rows are on their way.
-template <class T>
-inline void add_four_rows(const T* const* rows, const float* weights, const T* const* next, int64_t d, float* total) {
-  Vector weight[4];
+// total += weights[0] * rows[0] + ..., while the rows that come four later are on their way.
+template <int kRows, class T>
+inline void add_rows(const T* const* rows, const float* weights, int64_t d, float* total) {
+  Vector weight[kRows];
   PKM_UNROLL
-  for (int r = 0; r < 4; r++) weight[r] = fill(weights[r]);
+  for (int r = 0; r < kRows; r++) weight[r] = fill(weights[r]);
   int64_t c = 0;
   constexpr int64_t kLine = 64 / sizeof(T);
   for (; c + 16 <= d; c += 16) {
     if (c % kLine == 0) {
       PKM_UNROLL
-      for (int r = 0; r < 4; r++) __builtin_prefetch(next[r] + c);
+      for (int r = 0; r < kRows; r++) __builtin_prefetch(rows[4 + r] + c);
     }
     Vector x = load(total + c);
     PKM_UNROLL
-    for (int r = 0; r < 4; r++) x = fma(weight[r], load(rows[r] + c), x);
+    for (int r = 0; r < kRows; r++) x = fma(weight[r], load(rows[r] + c), x);
     store(total + c, x);
   }
   if (c < d) {
     const int left = static_cast<int>(d - c);
     Vector x = load_first(total + c, left);
     PKM_UNROLL
-    for (int r = 0; r < 4; r++) x = fma(weight[r], load_first(rows[r] + c, left), x);
+    for (int r = 0; r < kRows; r++) x = fma(weight[r], load_first(rows[r] + c, left), x);
     store_first(total + c, x, left);
   }
 }
@@ -190,30 +190,71 @@ inline void write_row(const float* total, T* out, int64_t d) {
   if (c < d) store_first(out + c, load_first(total + c, static_cast<int>(d - c)), static_cast<int>(d - c));
 }
 
+// The rows that a stretch of tokens reads, one list over all of them, so that fetching ahead crosses from token to
+// token; a slot without a row costs one look into the map and nothing else.
+template <class T>
+class RowList {
+ public:
+  explicit RowList(const BagTask& task)
+      : task_(task), tokens_(std::max<int64_t>(1, 2048 / std::max<int64_t>(1, task.bag))), ends_(tokens_ + 1),
+        weights(tokens_ * task.bag + 1), rows(tokens_ * task.bag + 8) {}
+
+  int64_t tokens() const { return tokens_; }
+  int64_t end(int64_t token) const { return ends_[token + 1]; }
+
+  void fill(int64_t first_token, int64_t count) {
+    const T* values = static_cast<const T*>(task_.values);
+    const int64_t* slots = task_.slots + first_token * task_.bag;
+    const float* shares = task_.weights + first_token * task_.bag;
+    const int32_t* row_of_slot = task_.row_of_slot;
+    const int64_t bag = task_.bag, d = task_.d;
+    if (row_of_slot)
+      for (int64_t j = 0; j < count * bag; j++) __builtin_prefetch(row_of_slot + slots[j]);
+    int64_t found = 0;
+    for (int64_t token = 0; token < count; token++) {
+      for (int64_t j = token * bag; j < (token + 1) * bag; j++) {
+        const int64_t row = row_of_slot ? row_of_slot[slots[j]] : slots[j];
+        rows[found] = values + row * d;
+        weights[found] = shares[j];
+        found += row >= 0;
+      }
+      ends_[token + 1] = found;
+    }
+    // Fetching ahead may look eight entries past the last.
+    for (int64_t i = found; i < found + 8; i++) rows[i] = found > 0 ? rows[found - 1] : values;
+  }
+
+ private:
+  const BagTask& task_;
+  int64_t tokens_;
+  std::vector<int64_t> ends_;
+
+ public:
+  std::vector<float> weights;
+  std::vector<const T*> rows;
+};
+
 template <class T>
 void bag(const BagTask& task, int64_t first_token, int64_t last_token) {
   const int64_t d = task.d;
-  const T* values = static_cast<const T*>(task.values);
-  std::vector<float> total(d), weights(task.bag + 4);
-  std::vector<const T*> rows(task.bag + 8);
-  for (int64_t token = first_token; token < last_token; token++) {
-    const int64_t* slots = task.slots + token * task.bag;
-    int64_t count = 0;  // rows that exist; a slot without a row costs one look into the map
-    for (int64_t j = 0; j < task.bag; j++) {
-      const int64_t row = task.row_of_slot ? task.row_of_slot[slots[j]] : slots[j];
-      rows[count] = values + row * d;
-      weights[count] = task.weights[token * task.bag + j];
-      count += row >= 0;
+  std::vector<float> total(d);
+  RowList<T> list(task);
+  for (int64_t first = first_token; first < last_token; first += list.tokens()) {
+    const int64_t count = std::min(list.tokens(), last_token - first);
+    list.fill(first, count);
+    for (int64_t j = 0; j < std::min<int64_t>(list.end(count - 1), 4); j++) prefetch_row(list.rows[j], d);
+    int64_t j = 0;
+    for (int64_t token = 0; token < count; token++) {
+      T* out = static_cast<T*>(task.out) + (first + token) * d;
+      if (j == list.end(token)) {
+        std::memset(out, 0, d * sizeof(T));
+        continue;
+      }
+      std::fill(total.begin(), total.end(), 0.0f);
+      for (; j + 4 <= list.end(token); j += 4) add_rows<4>(&list.rows[j], &list.weights[j], d, total.data());
+      for (; j < list.end(token); j++) add_rows<1>(&list.rows[j], &list.weights[j], d, total.data());
+      write_row(total.data(), out, d);
     }
-    std::fill(total.begin(), total.end(), 0.0f);
-    if (count > 0) {
-      for (int64_t j = count; j < count + 8; j++) rows[j] = rows[count - 1];
-      for (int64_t j = count; j < count + 4 && j < task.bag + 4; j++) weights[j] = 0.0f;
-      for (int64_t j = 0; j < std::min<int64_t>(count, 4); j++) prefetch_row(rows[j], d);
-      int64_t j = 0;
-      for (; j < count; j += 4) add_four_rows(&rows[j], &weights[j], &rows[j + 4], d, total.data());
-    }
-    write_row(total.data(), static_cast<T*>(task.out) + token * d, d);
   }
 }
 
