@@ -12,6 +12,7 @@ import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,15 +30,16 @@ def seconds(run: Callable[[], object]) -> float:
     """Median time of one call on the device, by events."""
     for _ in range(WARM_UP):
         run()
-    spans = []
+    spans: list[Any] = []
     for _ in range(RUNS):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        end: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         begin.record()
         run()
         end.record()
         spans.append((begin, end))
     torch.cuda.synchronize()
-    return statistics.median(begin.elapsed_time(end) for begin, end in spans) / 1e3
+    return float(statistics.median(begin.elapsed_time(end) for begin, end in spans)) / 1e3
 
 
 def copy_bandwidth() -> float:

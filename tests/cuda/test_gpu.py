@@ -1,4 +1,4 @@
-"""On a GPU: the numerics again, and the bandwidth. Without one: whether the kept GPU figures belong to these kernels."""
+"""On a GPU: the numerics again, and the bandwidth. Without one: whether kept figures belong to these kernels."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_without_a_gpu_the_measurement_says_so_and_keeps_nothing(
 
 @pytest.mark.usefixtures("native_library")
 def test_a_measurement_has_a_row_for_each_comparison_and_ratios_within_their_range() -> None:
-    rows = list(measure.measure((1, 3), (256,), (64,), samples=2))
+    rows = list(measure.measure((1, 3), (1024,), (64,), samples=2))
     assert {row.what for row in rows} >= {"lookup", "address", "bag", "bag_sparse", "backward"}
     assert {row.batch for row in rows} == {1, 3}
     assert all(row.low <= row.speedup <= row.high and row.n == 2 for row in rows)
