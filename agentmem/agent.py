@@ -576,7 +576,7 @@ class Agent:
         if len(found) != 1:
             what = "no receipt" if not found else f"{len(found)} receipts"
             raise NotFound(f"{what} begin(s) with '{receipt_id}'; 'agentmem history' lists the last ones")
-        return found[0]
+        return str(found[0])
 
 
 class _Shared(Agent):

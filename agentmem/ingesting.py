@@ -41,7 +41,7 @@ def _write(tx: Transaction, change: FileChange) -> list[str]:
     """One file's change; returns the ids of its new records."""
     for record_id in change.drop:
         tx.set_status(record_id, "retract")
-        drop_derived(tx, record_id, "retract")
+        drop_derived(tx, [record_id], "retract")
     for amend in change.amend:
         sources = [[s.uri, s.start, s.end, s.digest] for s in amend.sources]
         tx.correct(amend.record_id, fields={"sources": sources}, attributes=amend.attributes, op="amend")

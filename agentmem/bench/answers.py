@@ -40,7 +40,9 @@ def main(argv: Sequence[str]) -> int:
         for row in rows:
             agent.remember(row["fact"])
         answerer = Extractive(agent.home.embedder)
-        quoted, refused, ms = [], [], []
+        quoted: list[float] = []
+        refused: list[float] = []
+        ms: list[float] = []
         for row in rows:
             for key, results in (("asked", quoted), ("unknown", refused)):
                 started = time.perf_counter()

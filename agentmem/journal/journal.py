@@ -124,7 +124,7 @@ class Journal:
         """Give a record a new body; the old one stays in its history. What memories derived from it is taken along."""
         with self.transaction("correct", actor=actor, reason=reason) as tx:
             if tx.correct(record_id, body=body, fields=fields):
-                drop_derived(tx, record_id, "retract")
+                drop_derived(tx, [record_id], "retract")
             else:
                 tx.notes.append("the record says that already; nothing was changed")
         return tx.receipt()
@@ -135,7 +135,7 @@ class Journal:
             if not tx.set_status(record_id, op):
                 tx.notes.append("the record stands so already; nothing was changed")
             elif op == "retract":
-                drop_derived(tx, record_id, "retract")
+                drop_derived(tx, [record_id], "retract")
         return tx.receipt()
 
     def undo(self, receipt_id: str, *, cascade: bool = False, actor: str = PERSON, reason: str = "") -> Receipt:

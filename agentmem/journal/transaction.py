@@ -6,9 +6,9 @@ Every verb that writes is a sequence of `Transaction` calls; nothing else insert
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -29,6 +29,15 @@ _OPS = {
     "approve": Status.ACTIVE,
     "refuse": Status.ABSENT,
 }
+
+
+_T = TypeVar("_T")
+
+
+def in_parts(items: Sequence[_T], size: int = 400) -> Iterator[Sequence[_T]]:
+    """The items in pieces that fit into one statement's bound values."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,14 @@ class Transaction:
 
     def row(self, record_id: str) -> sa.Row[Any] | None:
         return self.connection.execute(sa.select(records).where(records.c.id == record_id)).one_or_none()
+
+    def rows(self, record_ids: Sequence[str]) -> dict[str, sa.Row[Any]]:
+        """The rows of many records by id."""
+        found: dict[str, sa.Row[Any]] = {}
+        for part in in_parts(record_ids):
+            query = sa.select(records).where(records.c.id.in_(part))
+            found |= {row.id: row for row in self.connection.execute(query)}
+        return found
 
     def require(self, record_id: str) -> sa.Row[Any]:
         """The row of a record that exists; NotFound or Refused with what can be done instead."""
@@ -217,15 +234,30 @@ class Transaction:
             raise BadInput(f"a memory proposed '{update.op}'; known are correct, link, retract, archive, restore")
         return self.set_status(update.record_id, update.op, reason=update.reason)
 
-    def move(self, record_id: str, state: State, *, op: str, cause: str | None = None) -> None:
-        """Bring a record back to an earlier state, version number and all (undo)."""
-        row = self.row(record_id)
-        assert row is not None, f"undo of a record that never was: {record_id}"
-        self._log(op, row, state, cause=cause, reason=None)
-        values: dict[str, Any] = {"version_id": state.version_id, "status": state.status}
-        if state.version_id is not None:
-            values |= self._columns(self.data(state.version_id))
-        self._store(record_id, values)
+    def move_many(self, moves: Sequence[tuple[sa.Row[Any], State, str | None]], *, op: str) -> None:
+        """Bring records to an earlier state, version number and all: (row, state, the record that caused it)."""
+        if not moves:
+            return
+        changed = [state.version_id for row, state, _ in moves if state.version_id not in (None, row.version_id)]
+        bodies: dict[int, dict[str, Any]] = {}
+        for part in in_parts([v for v in changed if v is not None]):
+            found = self.connection.execute(sa.select(versions.c.id, versions.c.data).where(versions.c.id.in_(part)))
+            bodies |= {row.id: json.loads(row.data) for row in found if row.data is not None}
+        log: list[dict[str, Any]] = []
+        kept: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+        for row, state, cause in moves:
+            seq = self._next_seq()
+            log.append(self._change(seq, op, row.id, State(row.version_id, row.status), state, cause=cause))
+            other = state.version_id in bodies
+            values = {"key": row.id, "version_id": state.version_id, "status": state.status, "last_seq": seq}
+            kept[other].append({**values, **(self._columns(bodies[state.version_id or 0]) if other else {})})
+            self.record_ids[row.id] = None
+        self.connection.execute(changes.insert(), log)
+        for rows in kept.values():
+            if rows:
+                columns: dict[str, Any] = {name: sa.bindparam(name) for name in rows[0] if name != "key"}
+                statement = records.update().where(records.c.id == sa.bindparam("key"))
+                self.connection.execute(statement.values(**columns, last_at=self.at), rows)
 
     def purge_row(self, record_id: str) -> None:
         """Leave of a record nothing but the fact that it was purged; its versions are emptied by the caller."""

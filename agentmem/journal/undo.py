@@ -6,6 +6,7 @@ or corrected was derived from what it created. What memories derived by themselv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from agentmem.errors import Conflict, NotFound, Refused
 from agentmem.journal.codec import dumps
 from agentmem.journal.schema import changes, derivations, records, transactions
-from agentmem.journal.transaction import PERSON, State, Transaction
+from agentmem.journal.transaction import PERSON, State, Transaction, in_parts
 from agentmem.records import Status
 
 GROUP = "group:"
@@ -31,45 +32,49 @@ def undo(tx: Transaction, receipt_id: str, *, cascade: bool = False) -> None:
     first: dict[str, sa.Row[Any]] = {}
     for change in sorted(taken, key=lambda c: -int(c.seq)):
         first[change.record_id] = change
-    for record_id, change in sorted(first.items(), key=lambda item: -int(item[1].seq)):
-        target = _before(change)
-        row = tx.row(record_id)
-        assert row is not None, f"change {change.seq} names a record that never was"
+    order = sorted(first.values(), key=lambda change: -int(change.seq))
+    rows = tx.rows(list(first))
+    moves = []
+    for change in order:
+        row, target = rows[change.record_id], _before(change)
         if State(row.version_id, row.status) != target:
-            tx.move(record_id, target, op="undo")
-        if target.status == Status.ABSENT.value:
-            drop_derived(tx, record_id, "undo")
+            moves.append((row, target, None))
+    tx.move_many(moves, op="undo")
+    drop_derived(tx, [c.record_id for c in order if _before(c).status == Status.ABSENT.value], "undo")
 
 
-def drop_derived(tx: Transaction, record_id: str, op: str) -> None:
-    """Take along what memories derived from a record that is no longer live (and what they derived from that)."""
+def drop_derived(tx: Transaction, record_ids: Sequence[str], op: str) -> None:
+    """Take along what memories derived from records that are no longer live (and what they derived from that)."""
     status = Status.RETRACTED.value if op == "retract" else Status.ABSENT.value
-    todo = [record_id]
-    seen = {record_id}
-    while todo:
-        parent = todo.pop()
-        for child in _children(tx, parent):
-            if child.id in seen or child.status in (*_GONE, status):
-                continue
-            seen.add(child.id)
-            if not stated_by_person(tx, child.id):
-                tx.move(child.id, State(child.version_id, status), op=op, cause=parent)
-                todo.append(child.id)
+    seen = set(record_ids)
+    parents = list(record_ids)
+    while parents:
+        children: dict[str, tuple[sa.Row[Any], str]] = {}
+        for parent, child in _children(tx, parents):
+            if child.id not in seen and child.status not in (*_GONE, status):
+                children.setdefault(child.id, (child, parent))
+        seen |= children.keys()
+        kept = _stated_by_person(tx, list(children))
+        moves = [
+            (child, State(child.version_id, status), parent)
+            for child, parent in children.values()
+            if child.id not in kept
+        ]
+        tx.move_many(moves, op=op)
+        parents = [child.id for child, _, _ in moves]
 
 
-def stated_by_person(tx: Transaction, record_id: str) -> bool:
-    """Whether a person wrote, corrected or approved the record, rather than a memory deriving it."""
+def _stated_by_person(tx: Transaction, record_ids: Sequence[str]) -> set[str]:
+    """Those of the records that a person wrote, corrected or approved, rather than a memory deriving them."""
     query = (
-        sa.select(changes.c.seq)
+        sa.select(changes.c.record_id)
         .join(transactions, transactions.c.id == changes.c.tx)
-        .where(
-            changes.c.record_id == record_id,
-            changes.c.op.in_(("add", "correct", "approve")),
-            transactions.c.actor == PERSON,
-        )
-        .limit(1)
+        .where(changes.c.op.in_(("add", "correct", "approve")), transactions.c.actor == PERSON)
     )
-    return tx.connection.execute(query).first() is not None
+    found: set[str] = set()
+    for part in in_parts(record_ids):
+        found |= set(tx.connection.execute(query.where(changes.c.record_id.in_(part))).scalars())
+    return found
 
 
 def _collect(tx: Transaction, receipt_id: str, *, cascade: bool) -> list[sa.Row[Any]]:
@@ -85,15 +90,12 @@ def _collect(tx: Transaction, receipt_id: str, *, cascade: bool) -> list[sa.Row[
                 "a purge cannot be undone, nor a change of a record that was purged since: nothing is kept of it"
             )
         taken += own
-        last = {c.record_id: c for c in own}
-        created = {c.record_id for c in own if _before(c).status in _GONE}
-        for record_id, change in last.items():
-            for later, why in _in_the_way(tx, record_id, change, created=record_id in created):
-                if later not in seen:
-                    blocking.setdefault(later, why)
-                    if cascade:
-                        seen.add(later)
-                        todo.append(later)
+        for later, why in _in_the_way(tx, own):
+            if later not in seen:
+                blocking.setdefault(later, why)
+                if cascade:
+                    seen.add(later)
+                    todo.append(later)
     if blocking and not cascade:
         names = sorted(blocking)
         raise Conflict(
@@ -105,23 +107,26 @@ def _collect(tx: Transaction, receipt_id: str, *, cascade: bool) -> list[sa.Row[
     return taken
 
 
-def _in_the_way(tx: Transaction, record_id: str, change: sa.Row[Any], *, created: bool) -> list[tuple[str, str]]:
-    """(transaction, sentence) for each later transaction that must go first."""
+def _in_the_way(tx: Transaction, own: Sequence[sa.Row[Any]]) -> list[tuple[str, str]]:
+    """(transaction, sentence) for each later transaction that must go before this one's changes can."""
     out: list[tuple[str, str]] = []
-    row = tx.row(record_id)
-    assert row is not None, f"change {change.seq} names a record that never was"
-    if not _same(tx, State(row.version_id, row.status), State(change.after_version, change.after_status)):
-        query = sa.select(changes.c.tx, changes.c.op).where(
-            changes.c.record_id == record_id, changes.c.seq > change.seq, changes.c.tx != change.tx
-        )
-        out += [(r.tx, f"record {record_id[:12]} changed later ({r.op})") for r in tx.connection.execute(query)]
-    if created and change.after_status not in _GONE:
-        for child in _children(tx, record_id):
-            if child.status not in _GONE and stated_by_person(tx, child.id):
-                query = sa.select(changes.c.tx).where(changes.c.record_id == child.id).order_by(changes.c.seq).limit(1)
-                made = tx.connection.execute(query).scalar_one()
-                if made != change.tx:
-                    out.append((made, f"record {child.id[:12]}, which a person stated, derives from it"))
+    last = {c.record_id: c for c in own}
+    rows = tx.rows(list(last))
+    for record_id, change in last.items():
+        row = rows[record_id]
+        if not _same(tx, State(row.version_id, row.status), State(change.after_version, change.after_status)):
+            query = sa.select(changes.c.tx, changes.c.op).where(
+                changes.c.record_id == record_id, changes.c.seq > change.seq, changes.c.tx != change.tx
+            )
+            out += [(r.tx, f"record {record_id[:12]} changed later ({r.op})") for r in tx.connection.execute(query)]
+    created = {c.record_id for c in own if _before(c).status in _GONE}
+    made = [i for i in created if last[i].after_status not in _GONE]
+    live = [child.id for _, child in _children(tx, made) if child.status not in _GONE]
+    for child_id in sorted(_stated_by_person(tx, live)):
+        query = sa.select(changes.c.tx).where(changes.c.record_id == child_id).order_by(changes.c.seq).limit(1)
+        receipt = tx.connection.execute(query).scalar_one()
+        if receipt != own[0].tx:
+            out.append((receipt, f"record {child_id[:12]}, which a person stated, derives from it"))
     return out
 
 
@@ -159,6 +164,11 @@ def _changes_of(tx: Transaction, receipt_id: str) -> list[sa.Row[Any]]:
     return found
 
 
-def _children(tx: Transaction, record_id: str) -> list[sa.Row[Any]]:
-    query = sa.select(records).join(derivations, derivations.c.child == records.c.id)
-    return list(tx.connection.execute(query.where(derivations.c.parent == record_id).order_by(records.c.created_seq)))
+def _children(tx: Transaction, parents: Sequence[str]) -> list[tuple[str, sa.Row[Any]]]:
+    """(parent, row) of everything that was ever derived from these, in journal order."""
+    query = sa.select(derivations.c.parent, records).join(records, derivations.c.child == records.c.id)
+    out = []
+    for part in in_parts(parents):
+        found = tx.connection.execute(query.where(derivations.c.parent.in_(part)).order_by(records.c.created_seq))
+        out += [(row.parent, row) for row in found]
+    return out
