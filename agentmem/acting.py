@@ -132,7 +132,8 @@ class Run:
         tools = {tool.name: tool for tool in (*self.tools, *self.own_tools())}
         self._begin()
         started, idle = time.monotonic(), 0
-        text = stopped = ""
+        stopped = ""
+        text = self._messages[-1].text if self.done and self.environment is None else ""
         while not self.done and not (stopped := self._limit(started)):
             visible = self.view(self._messages) if self.view else self._messages
             self._spent += sum(len(m.text) for m in visible) // 4
@@ -140,8 +141,8 @@ class Run:
             if not reply.tool_calls:
                 text = reply.text.strip()
                 if text and self.environment is None:
-                    self._write([reply])
                     self.done = True
+                    self._write([reply])
                     break
                 idle += 1
                 if idle >= self.limits.idle:

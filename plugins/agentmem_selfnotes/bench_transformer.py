@@ -5,7 +5,7 @@ than those it was trained on, where the same model without notes fails. Both mod
 and source texts; only the notes differ. Without notes the loss is on the answer; with notes also on the notes.
 
 Shapes: batch, seq, heads, d_head. Attention is biased by distance (ALiBi, Press et al., ICLR 2022) so that unseen
-lengths are not unseen positions; each block mixes in the two tokens before (short causal convolution). It imports
+lengths are not unseen positions; each block mixes in the token before (short causal convolution). It imports
 torch at the top, therefore the bench imports it inside a function.
 
 It refuses to know how the texts came about and what the notes mean.
@@ -58,45 +58,45 @@ class Vocabulary:
 
 
 class Block(nn.Module):
-    """Causal attention with a slope of distance per head, then a feed-forward layer."""
+    """Causal attention with a learned slope of distance per head, then a feed-forward layer."""
 
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        # Each channel of queries, keys and values looks at its own token and the two before it.
-        self.mix = nn.Parameter(torch.randn(3, 3 * d_model) * 0.3 + torch.tensor([[1.0], [0.0], [0.0]]))
-        # Slopes of distance, some heads near, some far; fixed, as in ALiBi.
-        self.register_buffer("slope", torch.logspace(-0.5, -2.2, heads)[:, None, None], persistent=False)
+        # Each channel of queries, keys and values looks at its own token and the one before it.
+        self.mix = nn.Parameter(torch.randn(2, 3 * d_model) * 0.3 + torch.tensor([[1.0], [0.0]]))
+        self.slope = nn.Parameter(torch.linspace(-1.0, -5.0, heads))  # log slopes: some heads near, some far
         self.norm_attention, self.norm_feed = nn.RMSNorm(d_model), nn.RMSNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model, bias=False)
         self.out = nn.Linear(d_model, d_model, bias=False)
         self.feed = nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Linear(4 * d_model, d_model))
 
     def forward(self, x: Tensor, past: dict[str, Tensor] | None = None) -> Tensor:
-        """x: (batch, seq, d_model); with `past` (seq 1) keys, values and the two tokens before are kept in it."""
+        """x: (batch, seq, d_model); with `past` (seq 1) keys, values and the token before are kept in it."""
         batch, seq, d_model = x.shape
         qkv = self.qkv(self.norm_attention(x))
         if past is None:
-            wide = F.pad(qkv, (0, 0, 2, 0))
+            wide = F.pad(qkv, (0, 0, 1, 0))
         else:
             wide = torch.cat([past["tail"], qkv], dim=1)
-            past["tail"] = wide[:, -2:]
-        qkv = wide[:, 2:] * self.mix[0] + wide[:, 1:-1] * self.mix[1] + wide[:, :-2] * self.mix[2]
+            past["tail"] = qkv
+        qkv = wide[:, 1:] * self.mix[0] + wide[:, :-1] * self.mix[1]
         q, k, v = (t.view(batch, seq, self.heads, -1).transpose(1, 2) for t in qkv.chunk(3, dim=-1))
         if past is not None:
             k = past["k"] = torch.cat([past["k"], k], dim=2)
             v = past["v"] = torch.cat([past["v"], v], dim=2)
-        n_keys = k.shape[2]
-        distance = torch.arange(n_keys - seq, n_keys)[:, None] - torch.arange(n_keys)[None, :]
-        bias = (-distance * cast("Tensor", self.slope)).masked_fill(distance < 0, float("-inf"))
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(batch, -1, -1, -1))
-        mixed = mixed.transpose(1, 2).reshape(batch, seq, d_model)
-        x = x + self.out(mixed)
+        # A bias of -slope * (i - j) is, row by row, one of slope * j: one more channel of queries and keys.
+        width = q.shape[-1] + 1
+        place = torch.arange(k.shape[2], dtype=q.dtype)[:, None].expand(*k.shape[:3], 1)
+        slope = (self.slope.exp() * width**0.5)[:, None, None].expand(*q.shape[:3], 1)
+        q, k, v = torch.cat([q, slope], -1), torch.cat([k, place], -1), F.pad(v, (0, 1))
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=past is None)[..., :-1]
+        x = x + self.out(mixed.transpose(1, 2).reshape(batch, seq, d_model))
         return cast("Tensor", x + self.feed(self.norm_feed(x)))
 
     def empty(self, batch: int, d_model: int) -> dict[str, Tensor]:
         nothing = torch.zeros(batch, self.heads, 0, d_model // self.heads)
-        return {"tail": torch.zeros(batch, 2, 3 * d_model), "k": nothing, "v": nothing}
+        return {"tail": torch.zeros(batch, 1, 3 * d_model), "k": nothing, "v": nothing}
 
 
 class Reader(nn.Module):

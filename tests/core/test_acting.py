@@ -9,16 +9,20 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.tools import tool
 
+from agentmem import Agent
 from agentmem.acting import NO_ACTION, Ended, Limits, Run
 from agentmem.bench.worlds.policies import decide
 from agentmem.bench.worlds.scenes import KINDS
-from agentmem.errors import BadInput
+from agentmem.contract import Message
+from agentmem.errors import BadInput, Missing
 from agentmem.home import Home
+from agentmem.models.protocol import Delta, ToolCall, ToolSpec
 from agentmem.records import Record
 
 
@@ -204,3 +208,49 @@ def test_a_process_killed_in_the_middle_leaves_a_run_that_goes_on(tmp_path: Path
     process.wait()
     process.stdout.close()
     assert final_state(tmp_path / "killed", None) == whole
+
+
+class Streams:
+    """A chat model of ours that calls a tool and then answers."""
+
+    name = "streams"
+
+    def __init__(self) -> None:
+        self.offered: list[str] = []
+
+    def chat(self, messages: Sequence[Message], **_: Any) -> str:
+        raise AssertionError("a run streams")
+
+    def stream(self, messages: Sequence[Any], *, tools: Sequence[ToolSpec] = (), **_: Any) -> Iterator[Delta]:
+        self.offered = [spec.name for spec in tools]
+        if messages[-1]["role"] == "tool":
+            yield Delta(f"It is {messages[-1]['content']}.")
+        else:
+            yield Delta(tool_calls=(ToolCall("c1", "double", {"number": 4}),))
+
+    def price(self, tokens_in: int, tokens_out: int) -> float:
+        return 0.0
+
+
+def test_an_agent_acts_with_its_own_chat_model_and_the_tools_it_is_given(tmp_path: Path) -> None:
+    model = Streams()
+    with Agent.open(tmp_path / "home", memories=(), chat=model) as agent:
+        ended = agent.act("double 4", tools=[double], name="once")
+        assert (ended.text, ended.done) == ("It is 8.", True)
+        assert model.offered == ["double", "read_result"]
+        assert [r.kind for r in agent.home.journal.records.find(kinds=("run", "step"))] == ["run", "step", "step"]
+        assert agent.act("double 4", tools=[double], name="once") == ended  # the run of that name is over
+
+
+def test_acting_without_a_chat_model_says_what_is_missing(tmp_path: Path) -> None:
+    with Agent.open(tmp_path / "home", memories=()) as agent, pytest.raises(Missing, match="needs a chat model"):
+        agent.act("double 4", tools=[double])
+
+
+def test_a_run_that_is_over_can_be_undone_step_by_step(home: Home) -> None:
+    run = Run(home, scripted(call("double", number=21), AIMessage("It is 42.")), task="double 21", tools=[double])
+    run.go()
+    last = home.journal.records.transactions(limit=1)[0]
+    home.journal.undo(last.id)
+    again = Run(home, scripted(AIMessage("Surely 42.")), task="double 21", tools=[double])
+    assert again.go().text == "Surely 42."
