@@ -103,6 +103,10 @@ class RecordReader(Protocol):
         """The last sequence number of the journal."""
         ...
 
+    def touches(self, record_ids: Sequence[str]) -> dict[str, tuple[int, float]]:
+        """How often and when last (seconds since the epoch) each record answered; those that never did are left out."""
+        ...
+
 
 class BlobReader(Protocol):
     def read(self, digest: str) -> bytes: ...
