@@ -271,6 +271,8 @@ class Graph:
             trace_id = written.trace_id
             for receipt, what in written.receipts:
                 self._tell_written(turn, receipt, what)
+            for sentence in written.notes:
+                self.emit(turn, events.Notice, text=sentence, level="warning")
         turn.answer = self._answer(turn, answer, hits, trace_id)
         self.turns.pop(turn.id, None)
         return {"messages": [{"role": "assistant", "content": answer["text"]}], "answer": {**answer, "trace": trace_id}}

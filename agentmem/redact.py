@@ -41,7 +41,7 @@ def _always(_: re.Match[str]) -> bool:
 
 def _looks_random(match: re.Match[str]) -> bool:
     """An assigned value is a secret rather than a word: it has a digit or a sign, or mixes cases."""
-    value = match.group("secret")
+    value = match.group("secret").rstrip(".,:;!?)\"'")
     return bool(re.search(r"[\d\W_]", value)) or (value != value.lower() and value != value.capitalize())
 
 

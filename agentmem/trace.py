@@ -29,10 +29,10 @@ KIND = "trace"
 
 
 def trace_of(turn: Mapping[str, Any], log: Sequence[Event], outcome: Mapping[str, Any]) -> dict[str, Any]:
-    """The trace of a turn as JSON values: {turn, thread, model, started, outcome, steps: [{event, at, …}]}."""
+    """The trace of a turn as JSON values: {id, thread, model, at, …, outcome, steps: [{event, at, …}]}."""
     steps = [{"event": name_of(event), "at": event.at, **told} for event in log if (told := _step(event)) is not None]
-    kept = {key: turn[key] for key in ("id", "thread", "at", "session", "speaker", "namespace", "model")}
-    return {**kept, "outcome": dict(outcome), "steps": steps}
+    kept = {key: turn[key] for key in ("id", "thread", "session", "speaker", "namespace", "model")}
+    return {**kept, "at": log[0].at if log else 0.0, "outcome": dict(outcome), "steps": steps}
 
 
 def trace_body(trace: Mapping[str, Any]) -> str:

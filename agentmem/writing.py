@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentmem.errors import Missing
 from agentmem.facts import only_asks
 from agentmem.home import Home
 from agentmem.intent import Wish, parse
@@ -31,6 +32,7 @@ class WrittenTurn:
 
     receipts: list[tuple[Receipt, str]] = field(default_factory=list)
     trace_id: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 class Writer:
@@ -62,7 +64,10 @@ class Writer:
         self._answered(out, turn, asked, answer, hits, found, (said, spoken, trace_id))
         out.trace_id = trace_id
         if self._home.settings.section("trace").get("opentelemetry"):
-            to_opentelemetry(self._trace(turn, asked, answer))
+            try:
+                to_opentelemetry(self._trace(turn, asked, answer))
+            except Missing as error:
+                out.notes.append(str(error))
         self._observe(out, asked, [said, spoken], before)
         return out
 

@@ -192,14 +192,22 @@ def as_plain(messages: Sequence[BaseMessage]) -> list[PlainMessage]:
 
 
 def _tool_calls(message: AIMessageChunk) -> tuple[ToolCall, ...]:
-    good = [ToolCall(str(c["id"] or i), c["name"], c["args"]) for i, c in enumerate(message.tool_calls) if c["name"]]
-    bad = [
-        ToolCall(
-            str(c["id"] or f"bad-{i}"), c["name"] or "?", {}, f"its arguments are no JSON object: {c['args']!r:.200}"
-        )
-        for i, c in enumerate(message.invalid_tool_calls)
-    ]
-    return (*good, *bad)
+    """The calls of a whole reply. Arguments that came in pieces are read strictly: LangChain mends a text that broke
+    off, and half a sentence would be remembered."""
+    if not message.tool_call_chunks:
+        return tuple(ToolCall(str(c["id"] or i), c["name"], c["args"]) for i, c in enumerate(message.tool_calls))
+    calls = []
+    for number, piece in enumerate(message.tool_call_chunks):
+        call_id, name, given = str(piece["id"] or number), piece["name"] or "?", piece["args"] or "{}"
+        try:
+            args = json.loads(given)
+        except (json.JSONDecodeError, RecursionError):
+            args = None
+        if isinstance(args, dict):
+            calls.append(ToolCall(call_id, name, args))
+        else:
+            calls.append(ToolCall(call_id, name, {}, f"its arguments are no JSON object: {given[:200]!r}"))
+    return tuple(calls)
 
 
 def _without_fence(text: str) -> str:
