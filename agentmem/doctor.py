@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agentmem import __version__, registry
 from agentmem.errors import AgentmemError
-from agentmem.records import CheckLine
+from agentmem.records import CheckLine, Query
 
 if TYPE_CHECKING:
     from agentmem.agent import Agent
@@ -105,6 +105,10 @@ def _memories(agent: Agent) -> Iterator[CheckLine]:
             yield from view.memory.check()
         except Exception as error:  # the core's call into a plugin
             yield CheckLine("error", f"memory '{view.name}' fails its own check: {type(error).__name__}: {error}")
+        for recall in agent.home.recall(Query(text="what is known here?", k=1), [view.name]):
+            if recall.error is not None:
+                remedy = f"ask its authors, or take '{view.name}' out of memories = [...]"
+                yield CheckLine("error", f"memory '{view.name}' does not answer: {recall.error}", remedy)
     for name, fault in views.faults.items():
         yield CheckLine("error", fault, f"install or upgrade what it needs, or take '{name}' out of memories = [...]")
 

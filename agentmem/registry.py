@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from agentmem.deadline import Call, Overdue
 from agentmem.errors import PluginError, UnknownName
 
+IMPORT_TIMEOUT_S = 30.0
+"""After which a memory that is still being imported is left out."""
 GROUPS = ("memories", "routers", "extractors", "models", "embedders", "commands", "benches", "panels")
 
 
@@ -95,11 +98,17 @@ def load_all(group: str, wanted: Iterable[str] | None = None) -> tuple[dict[str,
     """Everything of a group that loads, and the faults of what does not: (name -> object, name -> sentence)."""
     good: dict[str, Any] = {}
     bad: dict[str, str] = {}
+    loader = load_memory if group == "memories" else partial(load, group)
     for name in names(group) if wanted is None else wanted:
         try:
-            good[name] = load_memory(name) if group == "memories" else load(group, name)
+            good[name] = Call(partial(loader, name), f"import-{name}").result(IMPORT_TIMEOUT_S)
         except (PluginError, UnknownName) as error:
             bad[name] = str(error)
+        except Overdue:
+            bad[name] = (
+                f"{_singular(group)} '{name}' is left out: its import takes longer than {IMPORT_TIMEOUT_S:g} s; "
+                "reinstall or remove its package"
+            )
     return good, bad
 
 

@@ -38,6 +38,9 @@ class View:
     @property
     def memory(self) -> Memory:
         """The memory, made at first use; PluginError when it cannot be."""
+        made = self._memory
+        if made is not None:  # without the lock, which a call that hangs may hold for ever
+            return made
         with self._lock:
             if self._memory is None:
                 self._memory = self._make()
