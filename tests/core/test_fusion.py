@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from agentmem.fusion import fuse, min_max
+from agentmem.records import Hit, Recall, Record, Source
+
+
+def record(record_id: str, *sources: Source) -> Record:
+    return Record(id=record_id, kind="chunk", body=record_id, sources=sources)
+
+
+def recall(memory: str, **scores: float) -> Recall:
+    return Recall(memory=memory, hits=tuple(Hit(record(i), score) for i, score in scores.items()))
+
+
+def test_scores_are_stretched_weighted_and_added() -> None:
+    fused = fuse([recall("bm25", a=20.0, b=10.0, c=0.0), recall("chroma", b=0.9, d=0.5)], k=10)
+    assert {h.record.id: h.score for h in fused} == {
+        "a": pytest.approx(0.6),
+        "b": pytest.approx(0.3 + 0.4),
+        "c": pytest.approx(0.0),
+        "d": pytest.approx(0.0),
+    }
+    assert [h.record.id for h in fused] == ["b", "a", "c", "d"]
+    assert fused[0].memory == "chroma+bm25"
+    assert fused[0].why == "chroma 0.40; bm25 0.30"
+
+
+def test_a_memory_that_failed_or_abstained_counts_for_nothing() -> None:
+    alone = fuse([recall("chroma", a=0.9, b=0.1)], k=5)
+    silent = [
+        Recall(memory="bm25", abstain="nothing"),
+        Recall(memory="graph", error="broken", hits=recall("x", z=1).hits),
+    ]
+    assert fuse([*silent, recall("chroma", a=0.9, b=0.1)], k=5) == alone
+    assert alone[0].score == 1.0
+    assert fuse([], k=5) == []
+
+
+def test_the_same_place_is_shown_once_and_neighbouring_chunks_both() -> None:
+    hits = (
+        Hit(record("whole", Source("a.md", 0, 100)), 1.0),
+        Hit(record("inside", Source("a.md", 10, 90)), 0.9),
+        Hit(record("next", Source("a.md", 80, 180)), 0.8),
+        Hit(record("other file", Source("b.md", 0, 100)), 0.7),
+        Hit(record("no span", Source("a.md")), 0.6),
+    )
+    fused = fuse([Recall(memory="bm25", hits=hits)], k=10)
+    assert [h.record.id for h in fused] == ["whole", "next", "other file", "no span"]
+
+
+def test_ties_are_broken_by_id_and_k_holds() -> None:
+    assert [h.record.id for h in fuse([recall("bm25", b=1.0, a=1.0, c=1.0)], k=2)] == ["a", "b"]
+    assert fuse([recall("bm25", a=1.0)], k=0) == []
+
+
+def test_equal_scores_are_all_the_best() -> None:
+    assert min_max([3.0, 3.0]) == [1.0, 1.0]
+    assert min_max([1.0, 3.0, 2.0]) == [0.0, 1.0, 0.5]
