@@ -33,9 +33,9 @@ from agentmem.quoting import Quoting
 from agentmem.records import Hit, Record
 from agentmem.tools import described
 from agentmem.turns import Turn, pumped
+from agentmem.writing import turns_before
 
 Emit = Callable[..., None]
-_HISTORY_TURNS = 8
 _HISTORY_SHARE = 0.25  # of the context that earlier turns of the thread may take
 
 _SYSTEM = """You are an assistant with a long-term memory. Today is {today}.
@@ -101,7 +101,7 @@ class Responder:
         try:
             turn.stop_if_cancelled()
             turn.budget.check()
-            messages = self._messages(asked, hits, steps)
+            messages = self._messages(turn, asked, hits, steps)
             self._stream(turn, messages, tools, parts, calls, emit)
         except AgentmemError as error:
             stopped = str(error)
@@ -172,12 +172,12 @@ class Responder:
             )
 
     def _messages(
-        self, asked: Mapping[str, Any], hits: Sequence[Hit], steps: Sequence[Mapping[str, Any]]
+        self, turn: Turn, asked: Mapping[str, Any], hits: Sequence[Hit], steps: Sequence[Mapping[str, Any]]
     ) -> Sequence[PlainMessage]:
         """System, the last turns of the thread, the evidence with the question, and what tools brought."""
         fence = asked["id"][-8:]
         today = datetime.fromtimestamp(self._home.clock.now(), UTC).date().isoformat()
-        history = self._history(asked)
+        history = self._history(turn, asked)
         shown = {record.id for record in history}
         fresh = [hit for hit in hits if hit.record_id not in shown]
         evidence = fenced(fresh, fence)
@@ -195,24 +195,22 @@ class Responder:
             messages.append({**step, "content": text})
         return self._viewed(messages)
 
-    def _history(self, asked: Mapping[str, Any]) -> list[Record]:
+    def _history(self, turn: Turn, asked: Mapping[str, Any]) -> list[Record]:
         """The last turns of the thread, oldest first, within their share of the context."""
         room = self._home.settings.budget.context_tokens * _HISTORY_SHARE
         kept: list[Record] = []
-        for record in self.before(asked):
+        for record in self.before(turn, asked):
             room -= estimate_tokens(record.body)
             if room < 0:
                 break
             kept.append(record)
         return kept[::-1]
 
-    def before(self, asked: Mapping[str, Any]) -> list[Record]:
+    def before(self, turn: Turn, asked: Mapping[str, Any]) -> list[Record]:
         """The turns of this thread that came before, newest first."""
-        namespace = tuple(asked["namespace"])
-        found = self._home.journal.records.find(
-            namespace=namespace, kinds=("turn",), thread=asked["thread"], newest_first=True, limit=_HISTORY_TURNS
-        )
-        return [record for record in found if record.attributes.get("turn") != asked["id"]]
+        if turn.before is None:
+            turn.before = turns_before(self._home, asked)
+        return turn.before
 
     def _viewed(self, messages: Sequence[PlainMessage]) -> Sequence[PlainMessage]:
         """The messages as memories want them seen (working memory folds what is done with)."""
@@ -229,7 +227,9 @@ class Responder:
         started = time.perf_counter()
         try:
             turn.budget.check()
-            learned = learn(_Deadlined(self._model, turn), self._home.journal.records, asked, self.before(asked)[:2])
+            learned = learn(
+                _Deadlined(self._model, turn), self._home.journal.records, asked, self.before(turn, asked)[:2]
+            )
         except AgentmemError as error:
             emit(events.Notice, text=f"no facts were extracted from this turn: {error}")
             return []

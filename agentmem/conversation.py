@@ -213,7 +213,7 @@ class Loop:
 
     def _launch(self, asked: Mapping[str, Any], sink: Callable[[events.Event | None], None], *, resumed: bool) -> Turn:
         budget = TurnBudget(self._home.settings.budget, self._main.responder.ledger)
-        turn = Turn(asked["id"], asked["thread"], budget, sink=sink)
+        turn = Turn(asked["id"], asked["thread"], budget, sink=sink, resumed=resumed)
         self._lanes.enter(turn)
         name = f"agentmem-turn-{turn.id[:8]}"
         worker = threading.Thread(target=self._work, args=(turn, asked, resumed), name=name, daemon=True)

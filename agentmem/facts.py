@@ -65,7 +65,7 @@ def learn(chat: ChatModel, records: RecordReader, asked: Mapping[str, Any], befo
     Raises ModelError and BudgetExceeded; a reply that cannot be read is a note, not an error.
     """
     said = asked["text"]
-    if len(content_words(said)) < _MIN_WORDS or only_asks(said):
+    if not may_state(said):
         return Learned()
     known = known_facts(records, tuple(asked["namespace"]), said)
     reply = chat.chat(_messages(said, known, before), max_tokens=800, schema=Changes.model_json_schema())
@@ -90,6 +90,11 @@ def learn(chat: ChatModel, records: RecordReader, asked: Mapping[str, Any], befo
         if checked is not None and checked not in kept:
             kept.append(checked)
     return Learned(tuple(kept), tuple(notes))
+
+
+def may_state(said: str) -> bool:
+    """Whether a message can hold a fact at all: not too short, and not just a question."""
+    return len(content_words(said)) >= _MIN_WORDS and not only_asks(said)
 
 
 def known_facts(records: RecordReader, namespace: tuple[str, ...], said: str) -> list[Record]:

@@ -18,10 +18,11 @@ from agentmem import events
 from agentmem.answering import Reply, Responder
 from agentmem.budget import TurnBudget, charged_to
 from agentmem.compose import compose
+from agentmem.facts import may_state
 from agentmem.fusion import fuse
 from agentmem.models.protocol import ToolCall
 from agentmem.reading import Reading
-from agentmem.records import Hit, Query, QueryKind, Recall, Record
+from agentmem.records import Hit, Query, QueryKind, Recall, Receipt, Record
 from agentmem.redact import redact
 from agentmem.router import Route
 from agentmem.tools import Asked, MemoryTools, Outcome, offered
@@ -137,6 +138,7 @@ class Graph:
         self.emit(turn, events.MemoryAsked, memory=name, query=query.text, k=query.k)
         with charged_to(turn.budget):
             (found,) = self.reading.ask(query, [name])
+        turn.recalled[name] = found
         self.emit(
             turn,
             events.Recalled,
@@ -156,7 +158,7 @@ class Graph:
         asked = state["turn"]
         turn = self._turn(asked)
         started = time.perf_counter()
-        recalls = self._recalls(state.get("recalls") or [], asked["as_of"])
+        recalls = self._recalls(turn, state.get("recalls") or [], asked["as_of"])
         fused = fuse(recalls, k=max(3 * asked["k"], _DEPTH), now=self.home.clock.now())
         evidence = compose(
             fused,
@@ -174,6 +176,7 @@ class Graph:
             dropped=evidence.dropped,
             ms=_ms(started),
         )
+        turn.hits = list(evidence.hits)
         return {"evidence": [self._plain(hit) for hit in evidence.hits]}
 
     def respond(self, state: State) -> State:
@@ -201,8 +204,8 @@ class Graph:
         if not state.get("answer"):
             return "act"
         asked = state["turn"]
-        learns = not (self.responder.is_extractive or asked["incognito"] or state["answer"]["stopped"])
-        return "learn" if learns and not self.home.readonly else "write_back"
+        keeps = not (asked["incognito"] or self.home.readonly or state["answer"]["stopped"])
+        return "learn" if keeps and not self.responder.is_extractive and may_state(asked["text"]) else "write_back"
 
     def act(self, state: State) -> State:
         """Carry out the tools that the model called."""
@@ -270,7 +273,7 @@ class Graph:
                 written = self.writer.write(turn, asked, answer, hits, state.get("learned") or [], self._found(state))
             trace_id = written.trace_id
             for receipt, what in written.receipts:
-                self._tell_written(turn, receipt, what)
+                self._tell_written(turn, receipt, what, written.records)
             for sentence in written.notes:
                 self.emit(turn, events.Notice, text=sentence, level="warning")
         turn.answer = self._answer(turn, answer, hits, trace_id)
@@ -316,8 +319,10 @@ class Graph:
 
             get_stream_writer()(event)
 
-    def _tell_written(self, turn: Turn, receipt: Any, what: str) -> None:
-        records = self.home.journal.records.get_many(receipt.record_ids)
+    def _tell_written(self, turn: Turn, receipt: Receipt, what: str, known: Mapping[str, Record] | None = None) -> None:
+        missing = [i for i in receipt.record_ids if i not in (known or {})]
+        found = {**(known or {}), **self.home.journal.records.get_many(missing)}
+        records = {i: found[i] for i in receipt.record_ids if i in found}
         turn.receipts.append(receipt)
         self.emit(turn, events.Written, receipt=receipt, records=tuple(records.values()), what=what)
         for change_id in receipt.change_ids:
@@ -366,7 +371,9 @@ class Graph:
                 hits.append(Hit(record, one["score"], one["why"], tuple(one.get("path", ())), one["memory"]))
         return hits
 
-    def _recalls(self, plain: Sequence[Mapping[str, Any]], as_of: float | None) -> list[Recall]:
+    def _recalls(self, turn: Turn, plain: Sequence[Mapping[str, Any]], as_of: float | None) -> list[Recall]:
+        if all(one["memory"] in turn.recalled for one in plain):
+            return [turn.recalled[name] for name in sorted(one["memory"] for one in plain)]
         ids = {hit["id"] for recall in plain for hit in recall["hits"]}
         records = self.home.journal.records.get_many(sorted(ids), as_of=as_of)
         return [
@@ -381,6 +388,9 @@ class Graph:
         ]
 
     def _evidence(self, state: State) -> list[Hit]:
+        turn = self.turns.get(state["turn"]["id"])
+        if turn is not None and turn.hits is not None:
+            return turn.hits
         plain = state.get("evidence") or []
         records = self.home.journal.records.get_many([p["id"] for p in plain], as_of=state["turn"]["as_of"])
         return self._hits(plain, records)

@@ -49,10 +49,11 @@ class Reading:
         live = home.journal.records.count(namespace=namespace)
         tokens = None
         limit = home.settings.budget.context_tokens
-        if not ranking and 0 < live <= limit // 4:  # a record takes some four tokens at least
+        candidates = [Candidate(v.name, v.memory.capabilities) for v in home.views.usable()]
+        shows_all = not ranking and any(c.name == "context" for c in candidates)  # nobody else asks how long it is
+        if shows_all and 0 < live <= limit // 4:  # a record takes some four tokens at least
             texts = (r.body for r in home.journal.records.find(namespace=namespace))
             tokens = sum(len(text) // 4 + 8 for text in texts)
-        candidates = [Candidate(v.name, v.memory.capabilities) for v in home.views.usable()]
         return Situation(candidates, live, ranking, tokens, limit)
 
     def query(

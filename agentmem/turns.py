@@ -16,7 +16,7 @@ from typing import TypeVar
 from agentmem.budget import TurnBudget
 from agentmem.errors import AgentmemError
 from agentmem.events import Answer, Event
-from agentmem.records import Receipt
+from agentmem.records import Hit, Recall, Receipt, Record
 
 T = TypeVar("T")
 _POLL_S = 0.05  # how soon a cancel is noticed while nothing comes
@@ -42,6 +42,10 @@ class Turn:
     receipts: list[Receipt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     answer: Answer | None = None
+    resumed: bool = False
+    recalled: dict[str, Recall] = field(default_factory=dict)  # by memory, what this process was told
+    hits: list[Hit] | None = None  # the evidence, when this process composed it
+    before: list[Record] | None = None  # the thread's turns before this one, newest first
     sink: Callable[[Event | None], None] | None = None
 
     def stop_if_cancelled(self) -> None:

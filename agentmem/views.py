@@ -73,7 +73,8 @@ class View:
                 memory, since = self.memory, 0
             start = since
             while since < head:
-                changes, upto = self._journal.feed.read(since, _BATCH, kinds=memory.kinds, view=self.name)
+                feed = self._journal.feed
+                changes, upto = feed.read(since, _BATCH, kinds=memory.kinds, view=self.name, head=head)
                 if upto == since:
                     break
                 if changes:

@@ -24,6 +24,7 @@ from agentmem.turns import Turn
 
 AGENT = "agent"
 _BEFORE = 6  # turns that memories are shown with a new one
+_HISTORY = 8  # turns that a model is shown
 
 
 @dataclass
@@ -31,6 +32,7 @@ class WrittenTurn:
     """What a turn left in the journal: receipts with words for them, and the trace's record."""
 
     receipts: list[tuple[Receipt, str]] = field(default_factory=list)
+    records: dict[str, Record] = field(default_factory=dict)  # what the exchange wrote, by id
     trace_id: str | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -56,9 +58,9 @@ class Writer:
         """
         out = WrittenTurn()
         said, spoken, trace_id = (_id(turn.id, part) for part in ("said", "answer", "trace"))
-        before = self._before(asked)
+        before = self._before(turn, asked)
         if asked["text"].strip():
-            self._said(out, asked, said, carried_out=bool(turn.receipts))
+            self._said(out, asked, said, carried_out=bool(turn.receipts), resumed=turn.resumed)
         if learned:
             self._learned(out, asked, said, learned)
         self._answered(out, turn, asked, answer, hits, found, (said, spoken, trace_id))
@@ -68,17 +70,17 @@ class Writer:
                 to_opentelemetry(self._trace(turn, asked, answer))
             except Missing as error:
                 out.notes.append(str(error))
-        self._observe(out, asked, [said, spoken], before)
+        self._observe(out, asked, [said, spoken], before, resumed=turn.resumed)
         return out
 
-    def _said(self, out: WrittenTurn, asked: Mapping[str, Any], said: str, carried_out: bool) -> None:
+    def _said(self, out: WrittenTurn, asked: Mapping[str, Any], said: str, carried_out: bool, resumed: bool) -> None:
         draft = _draft(asked, asked["text"], "user", asked["speaker"] or "user", Trust.USER)
         # a question states nothing, and of a wish that was carried out its result is the record: memories that held
         # them would return the question for the question, and what was undone
         if only_asks(asked["text"]) or (carried_out and parse(asked["text"]).wish is not Wish.STATE):
             draft = replace(draft, memories=())
         with self._home.journal.transaction("turn", actor=PERSON) as tx:
-            new = _add(tx, draft, said)
+            new = _add(tx, draft, said, check=resumed)
         if new:
             out.receipts.append((tx.receipt(), "what you said"))
 
@@ -120,8 +122,11 @@ class Writer:
             memories=(),
         )
         with journal.transaction("answer", actor=AGENT) as tx:
-            new = _add(tx, draft, spoken) if text.strip() else False
-            new = _add(tx, trace, trace_id) or new
+            wanted = [(spoken, draft), (trace_id, trace)] if text.strip() else [(trace_id, trace)]
+            wanted = [(i, d) for i, d in wanted if not (turn.resumed and tx.row(i) is not None)]
+            new = bool(wanted)
+            if new:
+                tx.add_many([d for _, d in wanted], record_ids=[i for i, _ in wanted])
         if new:
             out.receipts.append((tx.receipt(), "the answer"))
 
@@ -163,14 +168,23 @@ class Writer:
             out.receipts.append((tx.receipt(), f"{added} fact(s) from what you said"))
 
     def _observe(
-        self, out: WrittenTurn, asked: Mapping[str, Any], ids: Sequence[str], before: Sequence[Record]
+        self,
+        out: WrittenTurn,
+        asked: Mapping[str, Any],
+        ids: Sequence[str],
+        before: Sequence[Record],
+        *,
+        resumed: bool,
     ) -> None:
         """Let memories derive, each once: those that did before the turn was cut off are left out."""
         records = self._home.journal.records
-        written = records.get_many(list(ids))
-        children = records.child_ids(list(ids))
-        history = [records.history(child)[0].actor for child in sorted(children)]
-        done = {actor.removeprefix("memory:") for actor in history if actor.startswith("memory:")}
+        found = records.get_many([*ids, out.trace_id or ""])
+        out.records |= found
+        written = {i: found[i] for i in ids if i in found}
+        done: set[str] = set()
+        if resumed:
+            history = [records.history(child)[0].actor for child in sorted(records.child_ids(list(ids)))]
+            done = {actor.removeprefix("memory:") for actor in history if actor.startswith("memory:")}
         event = Event(
             kind="turn", records=tuple(written.values()), before=tuple(before), namespace=tuple(asked["namespace"])
         )
@@ -184,15 +198,9 @@ class Writer:
         receipts += self._home.maintain("turn")
         out.receipts += [(receipt, "derived by a memory") for receipt in receipts if receipt.seqs]
 
-    def _before(self, asked: Mapping[str, Any]) -> list[Record]:
-        found = self._home.journal.records.find(
-            namespace=tuple(asked["namespace"]),
-            kinds=("turn",),
-            thread=asked["thread"],
-            newest_first=True,
-            limit=_BEFORE,
-        )
-        return [record for record in found if record.attributes.get("turn") != asked["id"]][::-1]
+    def _before(self, turn: Turn, asked: Mapping[str, Any]) -> list[Record]:
+        found = turns_before(self._home, asked) if turn.before is None else turn.before
+        return found[:_BEFORE][::-1]
 
     def _trace(self, turn: Turn, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
         cost = turn.budget.cost
@@ -207,6 +215,14 @@ class Writer:
             "seconds": cost.seconds,
         }
         return trace_of(asked, turn.log, outcome)
+
+
+def turns_before(home: Home, asked: Mapping[str, Any]) -> list[Record]:
+    """The last turns of the thread without this one's, newest first."""
+    found = home.journal.records.find(
+        namespace=tuple(asked["namespace"]), kinds=("turn",), thread=asked["thread"], newest_first=True, limit=_HISTORY
+    )
+    return [record for record in found if record.attributes.get("turn") != asked["id"]]
 
 
 def _parametric(record_id: str, hits: Sequence[Hit]) -> bool:
@@ -247,9 +263,9 @@ def _proposal(asked: Mapping[str, Any], said: str, change: Mapping[str, Any]) ->
     )
 
 
-def _add(tx: Transaction, draft: Draft, record_id: str, status: Status = Status.ACTIVE) -> bool:
+def _add(tx: Transaction, draft: Draft, record_id: str, status: Status = Status.ACTIVE, *, check: bool = True) -> bool:
     """Write a record unless it is there already."""
-    if tx.row(record_id) is not None:
+    if check and tx.row(record_id) is not None:
         return False
     tx.add(draft, status=status, record_id=record_id)
     return True

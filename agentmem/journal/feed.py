@@ -7,7 +7,7 @@ it: a view's content stays a function of the live set.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ from agentmem.records import Change, Record, Status
 __all__ = ["Feed", "indexed_text"]
 
 _TURN = "turn"
+_SHARED = 64  # rows that are kept for the views that read next
+_Rows = tuple[Sequence[sa.Row[Any]], dict[str, sa.Row[Any]]]
 
 
 def indexed_text(record: Record, before: Mapping[str, Any] | None = None) -> str:
@@ -56,15 +58,21 @@ class Feed:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._last: tuple[tuple[int, int, int], _Rows] | None = None
 
-    def read(self, since: int, limit: int, *, kinds: Iterable[str], view: str) -> tuple[list[Change], int]:
-        """At most about ``limit`` changes after ``since`` that concern the view, and the number they lead up to."""
+    def read(
+        self, since: int, limit: int, *, kinds: Iterable[str], view: str, head: int | None = None
+    ) -> tuple[list[Change], int]:
+        """At most about ``limit`` changes after ``since`` that concern the view, and the number they lead up to.
+
+        ``head``, the last number of the journal, lets views that stand at the same place share one reading.
+        """
         wanted = set(kinds)
-        with reading(self._engine) as connection:
-            rows = connection.execute(_changed().where(records.c.last_seq > since).limit(limit)).all()
-            if not rows:
-                return [], since
-            after = self._turns_after(connection, rows) if _TURN in wanted else {}
+        rows, after = self._rows(since, limit, head)
+        if not rows:
+            return [], since
+        if _TURN not in wanted:
+            after = {}
         upto = rows[-1].last_seq
         out: list[Change] = []
         for row in rows:
@@ -73,6 +81,18 @@ class Feed:
             if row.id in after:
                 out.append(_change(after[row.id], row.last_seq, view))
         return out, upto
+
+    def _rows(self, since: int, limit: int, head: int | None) -> _Rows:
+        key = None if head is None else (since, limit, head)
+        last = self._last  # read once: another thread may put its own there
+        if last is not None and last[0] == key:
+            return last[1]
+        with reading(self._engine) as connection:
+            rows = connection.execute(_CHANGED_SINCE, {"since": since, "count": limit}).all()
+            found: _Rows = (rows, self._turns_after(connection, rows))
+        if key is not None and len(rows) <= _SHARED:
+            self._last = (key, found)
+        return found
 
     def changes_of(self, record_ids: Iterable[str], *, view: str) -> list[Change]:
         """The present state of these records as changes (to compare a view with the journal)."""
@@ -102,23 +122,11 @@ class Feed:
         if not turns:
             return {}
         own = {row.id for row in turns}
-        follower = records.alias("follower")
         pairs: dict[str, str] = {}
         for start in range(0, len(turns), 400):
             ids = [row.id for row in turns[start : start + 400]]
-            following = (
-                sa.select(follower.c.id)
-                .where(
-                    *_same_place(follower, records),
-                    follower.c.created_seq > records.c.created_seq,
-                )
-                .order_by(follower.c.created_seq)
-                .limit(1)
-                .correlate(records)
-                .scalar_subquery()
-            )
-            query = sa.select(records.c.id, following.label("next")).where(records.c.id.in_(ids))
-            pairs |= {row.id: row.next for row in connection.execute(query) if row.next and row.next not in own}
+            found_pairs = connection.execute(_FOLLOWING, {"ids": ids})
+            pairs |= {row.id: row.next for row in found_pairs if row.next and row.next not in own}
         found: dict[str, sa.Row[Any]] = {}
         wanted = sorted(set(pairs.values()))
         for start in range(0, len(wanted), 400):
@@ -161,6 +169,26 @@ def _changed() -> sa.Select[Any]:
         .outerjoin(neighbour, neighbour.c.id == before_version)
         .order_by(records.c.last_seq)
     )
+
+
+def _following() -> sa.Select[Any]:
+    """For turns with these ids the live turn right after each."""
+    follower = records.alias("follower")
+    following = (
+        sa.select(follower.c.id)
+        .where(*_same_place(follower, records), follower.c.created_seq > records.c.created_seq)
+        .order_by(follower.c.created_seq)
+        .limit(1)
+        .correlate(records)
+        .scalar_subquery()
+    )
+    ids: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+    return sa.select(records.c.id, following.label("next")).where(records.c.id.in_(ids))
+
+
+# built once: making such a statement takes several times as long as running it
+_CHANGED_SINCE = _changed().where(records.c.last_seq > sa.bindparam("since")).limit(sa.bindparam("count"))
+_FOLLOWING = _following()
 
 
 def _change(row: sa.Row[Any], seq: int, view: str) -> Change:

@@ -46,6 +46,21 @@ def _last_changes(seq: int) -> sa.Subquery:
     )
 
 
+# built once: making a statement takes longer than running it
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_HEAD = sa.select(sa.func.max(changes.c.seq))
+_PRESENT = sa.select(
+    records.c.id,
+    records.c.created_seq,
+    records.c.created_at,
+    records.c.status,
+    records.c.version_id,
+    records.c.last_at,
+    versions.c.data,
+).join(versions, versions.c.id == records.c.version_id)
+_BY_ID = _PRESENT.where(records.c.id.in_(_IDS))
+
+
 class Reader:
     """The `RecordReader` of the contract, over an engine."""
 
@@ -60,11 +75,15 @@ class Reader:
     def get_many(self, record_ids: Sequence[str], *, as_of: float | None = None) -> dict[str, Record]:
         found: dict[str, Record] = {}
         ids = list(dict.fromkeys(record_ids))
+        if not ids:
+            return found
         with reading(self._engine) as connection:
-            query = self._select(None if as_of is None else self._seq_at(connection, as_of))
+            query = _BY_ID
+            if as_of is not None:
+                query = self._select(self._seq_at(connection, as_of)).where(records.c.id.in_(_IDS))
             for start in range(0, len(ids), _MANY):
-                part = query.where(records.c.id.in_(ids[start : start + _MANY]))
-                found.update((row.id, _record(row)) for row in connection.execute(part) if row.data is not None)
+                rows = connection.execute(query, {"ids": ids[start : start + _MANY]})
+                found.update((row.id, _record(row)) for row in rows if row.data is not None)
         return {i: found[i] for i in ids if i in found}
 
     def resolve(self, prefix: str) -> str:
@@ -136,10 +155,7 @@ class Reader:
         """Rows of records joined with the body that counts, now or after the change ``seq``."""
         fixed = (records.c.id, records.c.created_seq, records.c.created_at)
         if seq is None:
-            query = sa.select(*fixed, records.c.status, records.c.version_id, records.c.last_at, versions.c.data).join(
-                versions, versions.c.id == records.c.version_id
-            )
-            return query if statuses is None else query.where(records.c.status.in_(statuses))
+            return _PRESENT if statuses is None else _PRESENT.where(records.c.status.in_(statuses))
         state = _last_changes(seq)
         query = (
             sa.select(*fixed, state.c.status, state.c.version_id, state.c.last_at, versions.c.data)
@@ -182,7 +198,7 @@ class Reader:
 
     def head(self) -> int:
         with reading(self._engine) as connection:
-            return int(connection.execute(sa.select(sa.func.max(changes.c.seq))).scalar() or 0)
+            return int(connection.execute(_HEAD).scalar() or 0)
 
     def namespaces(self) -> list[tuple[str, int]]:
         """Paths of namespaces that hold live records, with how many."""
@@ -253,7 +269,7 @@ class Reader:
         return out
 
 
-def _record(row: sa.Row[Any]) -> Record:
+def _record(row: Any) -> Record:
     return record_of(
         row.id,
         json.loads(row.data),

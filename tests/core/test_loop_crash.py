@@ -25,7 +25,7 @@ from agentmem.models.protocol import ToolCall
 from agentmem.testing.streaming import ScriptedStream
 from tests.core.loop_fakes import Noting, open_agent
 
-def die(*_):
+def die(*_, **__):
     Path({home!r}, "dying").write_text("now")
     os.kill(os.getpid(), signal.SIGKILL)
 
