@@ -56,9 +56,8 @@ def speaking(model: Any, spec: str, settings: Settings, budget: HomeBudget | Non
     from agentmem.models.protocol import as_streaming
 
     prices = settings.section("prices")
-    if is_langchain(model):
-        model = LangChainChat(lambda: model, spec, prices=prices)
-    return Charged(as_streaming(cast(ChatModel, model)), budget)
+    spoken = LangChainChat(lambda: model, spec, prices=prices) if is_langchain(model) else cast(ChatModel, model)
+    return Charged(as_streaming(spoken), budget)
 
 
 def load_local_model(settings: Settings) -> LocalModel | None:

@@ -106,6 +106,10 @@ class LocalChatModel(BaseChatModel):
             run_manager.on_llm_new_token(text, chunk=chunk)
         return chunk
 
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> LocalChatModel:
+        """Itself: a local model answers without calling the tools that it is offered."""
+        return self
+
     def prompt_of(self, messages: Sequence[BaseMessage]) -> tuple[str, tuple[str, ...]]:
         """The prompt that asks for the next message, and the texts that end it besides the model's own stop tokens."""
         if self.model.manners.question:
