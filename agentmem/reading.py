@@ -46,9 +46,9 @@ class Reading:
     def situation(self, namespace: Namespace, *, ranking: bool) -> Situation:
         """What the router is told about the home."""
         home = self._home
-        live = home.journal.records.count(namespace=namespace)
         tokens = None
         limit = home.settings.budget.context_tokens
+        live = home.journal.records.count(namespace=namespace, at_most=limit)
         candidates = [Candidate(v.name, v.memory.capabilities) for v in home.views.usable()]
         shows_all = not ranking and any(c.name == "context" for c in candidates)  # nobody else asks how long it is
         if shows_all and 0 < live <= limit // 4:  # a record takes some four tokens at least

@@ -23,8 +23,9 @@ class Candidate:
 class Situation:
     """What a router knows besides the question.
 
-    ``live`` is how many live records are in scope; ``ranking``: hits will be ranked and quoted, so a memory that
-    returns everything is of no use; ``history_tokens`` the size of all live text in scope, None when not counted.
+    ``live`` is how many live records are in scope, counted up to ``context_tokens``; ``ranking``: hits will be ranked
+    and quoted, so a memory that returns everything is of no use; ``history_tokens`` the size of all live text in scope,
+    None when not counted.
     """
 
     candidates: Sequence[Candidate]

@@ -82,7 +82,7 @@ class Reader:
             if as_of is not None:
                 query = self._select(self._seq_at(connection, as_of)).where(records.c.id.in_(_IDS))
             for start in range(0, len(ids), _MANY):
-                rows = connection.execute(query, {"ids": ids[start : start + _MANY]})
+                rows = connection.execute(query, {"ids": ids[start : start + _MANY]}).all()
                 found.update((row.id, _record(row)) for row in rows if row.data is not None)
         return {i: found[i] for i in ids if i in found}
 
@@ -186,15 +186,19 @@ class Reader:
 
     # ---- numbers and the log
 
-    def count(self, *, namespace: Namespace = (), kinds: Sequence[str] | None = None) -> int:
-        query = sa.select(sa.func.count()).select_from(records).where(records.c.status == Status.ACTIVE.value)
+    def count(
+        self, *, namespace: Namespace = (), kinds: Sequence[str] | None = None, at_most: int | None = None
+    ) -> int:
+        """How many live records there are; counting stops at ``at_most``, since it reads every one of them."""
+        query = sa.select(records.c.id).where(records.c.status == Status.ACTIVE.value)
         scope = in_namespace(records.c.namespace, namespace)
         if scope is not None:
             query = query.where(scope)
         if kinds is not None:
             query = query.where(records.c.kind.in_(list(kinds)))
         with reading(self._engine) as connection:
-            return int(connection.execute(query).scalar_one())
+            counted = sa.select(sa.func.count()).select_from(query.limit(at_most).subquery())
+            return int(connection.execute(counted).scalar_one())
 
     def head(self) -> int:
         with reading(self._engine) as connection:

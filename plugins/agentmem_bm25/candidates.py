@@ -14,7 +14,7 @@ from typing import Any
 
 from agentmem.errors import Missing
 from agentmem_bm25.scoring import idf
-from agentmem_bm25.table import Document
+from agentmem_bm25.table import Document, unpacked
 
 _HEAP_BYTES, _SMALL_HEAP_BYTES = 100_000_000, 15_000_000
 _SMALL = 5000  # documents; the smaller heap is quicker to set up
@@ -53,8 +53,8 @@ class Candidates:
         for document in documents:
             made = self._tantivy.Document()
             made.add_unsigned(_NUMBER, document.number)
-            made.add_text(_TEXT, " ".join(" ".join([term] * n) for term, n in document.counts.items()))
-            for facet in document.facets:
+            made.add_text(_TEXT, " ".join(" ".join([term] * n) for term, n in unpacked(document.counts)))
+            for facet in document.facets.splitlines():
                 made.add_text(_FACET, facet)
             writer.add_document(made)
         writer.commit()

@@ -19,7 +19,7 @@ from agentmem_bm25.analysis import Analyzer
 from agentmem_bm25.candidates import Candidates
 from agentmem_bm25.config import Bm25Config
 from agentmem_bm25.scoring import Collection, idf, score
-from agentmem_bm25.table import Document, DocumentTable
+from agentmem_bm25.table import Document, DocumentTable, packed
 
 _FACETS = ("kind", "speaker", "session", "thread", "subject")
 _FLOAT32 = 1.0 + 1e-4  # by how much tantivy's 32-bit sums may fall short
@@ -133,14 +133,14 @@ class Bm25Memory(Memory):
             return found[: query.k]
         # a score computed here exceeds tantivy's at most by this factor: its lengths are rounded down
         excess = _FLOAT32 * max(1.0, mean / (table.number("flushed_terms") / self._candidates.size))
-        limit = 2 * query.k + 32
+        limit = query.k + query.k // 4 + 8  # lengths up to 40 terms are exact in tantivy, so a few more than k suffice
         while True:
             numbers, floor = self._candidates.best(weights, scope, limit)
             ranked = sorted([*found, *_scored(table.by_numbers(numbers), weights, mean)], key=_order)[: query.k]
             certain = len(ranked) == query.k and (not ranked or ranked[-1][0] > floor * excess)
             if certain or len(numbers) < limit:
                 return ranked
-            limit = min(4 * limit, self._candidates.size + 1)
+            limit = min(3 * limit, self._candidates.size + 1)
 
     def _recall_past(self, query: Query, as_of: float) -> Recall:
         """BM25 over what was live then; built for this question."""
@@ -151,9 +151,9 @@ class Bm25Memory(Memory):
             counts = Counter(self._analyze(change.text))
             if change.record is not None and counts:
                 records[change.record_id] = change.record
-                documents.append(Document(number, change.record_id, counts.total(), (), counts))
+                documents.append(Document(number, change.record_id, counts.total(), "", packed(counts)))
         terms = self._analyze(query.text)
-        frequencies = Counter(term for term in set(terms) for d in documents if term in d.counts)
+        frequencies = Counter(term for term in set(terms) for d in documents if f" {term}:" in d.counts)
         collection = Collection(len(documents), sum(d.length for d in documents))
         weights = _weights(terms, lambda wanted: {t: frequencies[t] for t in wanted if frequencies[t]}, collection)
         admitted = [d for d in documents if query.admits(records[d.id])]
@@ -173,7 +173,7 @@ class Bm25Memory(Memory):
             if readonly and not (folder / "bm25.db").exists():
                 return None
             folder.mkdir(parents=True, exist_ok=True)
-            self._table = DocumentTable(folder, f"1/{self._settings.language}", readonly=readonly)
+            self._table = DocumentTable(folder, f"2/{self._settings.language}", readonly=readonly)
             self._seen = -1
         if self._seen == -1 or (readonly and self._table.version() != self._seen):
             self._seen = self._table.version()
@@ -244,24 +244,28 @@ def _facets(record: Record | None) -> tuple[str, ...]:
     scopes = [path_of(record.namespace[:depth]) for depth in range(1, len(record.namespace) + 1)]
     named = ((name, getattr(record, name)) for name in _FACETS)
     return (
-        *(f"namespace={scope}" for scope in scopes),
-        *(f"{name}={value}" for name, value in named if value is not None),
+        *(_facet("namespace", scope) for scope in scopes),
+        *(_facet(name, value) for name, value in named if value is not None),
     )
+
+
+def _facet(name: str, value: object) -> str:
+    return " ".join(f"{name}={value}".splitlines())  # a line each in the table
 
 
 def _scope(query: Query) -> list[list[str]]:
     """Groups of facets: a document must have one of each group."""
-    groups = [[f"namespace={path_of(query.namespace)}"]] if query.namespace else []
+    groups = [[_facet("namespace", path_of(query.namespace))]] if query.namespace else []
     for name, wanted in query.filters.items():
         if name in _FACETS:
             values = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
             if None not in values:  # what has no value has no facet; such hits are sorted out at the end
-                groups.append([f"{name}={value}" for value in values])
+                groups.append([_facet(name, value) for value in values])
     return groups
 
 
 def _within(document: Document, scope: Sequence[Sequence[str]]) -> bool:
-    return all(any(facet in document.facets for facet in group) for group in scope)
+    return all(any(document.has_facet(facet) for facet in group) for group in scope)
 
 
 def _signals(ranked: Ranked, weights: Mapping[str, float], collection: Collection) -> dict[str, float]:

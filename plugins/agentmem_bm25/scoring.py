@@ -32,12 +32,17 @@ def idf(documents: int, frequency: int) -> float:
     return math.log(1.0 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
-def score(counts: Mapping[str, int], length: int, weights: Mapping[str, float], mean_length: float) -> float:
-    """A document's score for the terms in ``weights`` (term -> idf), rounded to six places; 0 when it has none."""
+def score(counts: str, length: int, weights: Mapping[str, float], mean_length: float) -> float:
+    """A document's score for the terms in ``weights`` (term -> idf), rounded to six places; 0 when it has none.
+
+    ``counts`` is the document's terms as the table packs them: " crane:2 red:1 ".
+    """
     norm = K1 * (1.0 - B + B * length / mean_length)
     total = 0.0
     for term, weight in weights.items():
-        count = counts.get(term)
-        if count:
+        place = counts.find(f" {term}:")
+        if place >= 0:
+            start = place + len(term) + 2
+            count = int(counts[start : counts.index(" ", start)])
             total += weight * count * (K1 + 1.0) / (count + norm)
     return round(total, _DECIMALS)

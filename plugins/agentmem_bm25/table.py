@@ -6,7 +6,6 @@ computed from its row. A document's number is never used again, so an index that
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,13 +25,20 @@ CREATE TABLE IF NOT EXISTS frequencies(term TEXT PRIMARY KEY, documents INTEGER 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A live record's terms with their counts; ``facets`` are the tokens that scopes and filters ask for."""
+    """A live record's terms with their counts; ``facets`` are the tokens that scopes and filters ask for.
+
+    Both are kept as they are stored, facets a line each and counts as `packed` makes them: hundreds of candidates are
+    scored for a question, and few of their terms are looked at.
+    """
 
     number: int
     id: str
     length: int
-    facets: tuple[str, ...]
-    counts: Mapping[str, int]
+    facets: str
+    counts: str
+
+    def has_facet(self, facet: str) -> bool:
+        return f"\n{facet}\n" in f"\n{self.facets}\n"
 
 
 class DocumentTable:
@@ -70,7 +76,7 @@ class DocumentTable:
     # ---- writing
 
     def replace(
-        self, gone: Iterable[str], new: Sequence[tuple[str, tuple[str, ...], Counter[str]]]
+        self, gone: Iterable[str], new: Sequence[tuple[str, Sequence[str], Counter[str]]]
     ) -> tuple[list[Document], list[int]]:
         """Take out ``gone`` and the former rows of ``new`` (id, facets, counts).
 
@@ -80,18 +86,20 @@ class DocumentTable:
         """
         with writing(self._db):
             former = {document.id: document for document in self._by_ids([*gone, *(row[0] for row in new)])}
-            fresh = [row for row in new if not _is(former.get(row[0]), row)]
-            kept = {row[0] for row in new} - {row[0] for row in fresh}
-            leaving = [document for record_id, document in former.items() if record_id not in kept]
             start = self.number("next") or 1
-            entering = [
-                Document(start + i, record_id, counts.total(), facets, counts)
-                for i, (record_id, facets, counts) in enumerate(fresh)
-            ]
+            entering: list[Document] = []
+            for record_id, facets, counts in new:
+                made = Document(start + len(entering), record_id, counts.total(), "\n".join(facets), packed(counts))
+                stands = former.get(record_id)
+                if stands is not None and (stands.facets, stands.counts) == (made.facets, made.counts):
+                    del former[record_id]
+                else:
+                    entering.append(made)
+            leaving = list(former.values())
             self._db.executemany("DELETE FROM documents WHERE number = ?", [(d.number,) for d in leaving])
             self._db.executemany(
                 "INSERT INTO documents VALUES(?, ?, ?, ?, ?)",
-                [(d.number, d.id, d.length, _dumps(d.facets), _dumps(d.counts)) for d in entering],
+                [(d.number, d.id, d.length, d.facets, d.counts) for d in entering],
             )
             self._count(leaving, entering)
             self._put(
@@ -106,9 +114,9 @@ class DocumentTable:
     def _count(self, leaving: Sequence[Document], entering: Sequence[Document]) -> None:
         change: Counter[str] = Counter()
         for document in entering:
-            change.update(document.counts.keys())
+            change.update(term for term, _ in unpacked(document.counts))
         for document in leaving:
-            change.subtract(document.counts.keys())
+            change.subtract(term for term, _ in unpacked(document.counts))
         self._db.executemany(
             "INSERT INTO frequencies VALUES(?, ?) "
             "ON CONFLICT(term) DO UPDATE SET documents = documents + excluded.documents",
@@ -132,7 +140,7 @@ class DocumentTable:
     def by_numbers(self, numbers: Iterable[int]) -> list[Document]:
         """The live ones among them."""
         return [
-            _document(row)
+            Document(*row)
             for marks, part in in_parts(numbers)
             for row in self._db.execute(f"SELECT * FROM documents WHERE number IN ({marks})", part)
         ]
@@ -141,7 +149,7 @@ class DocumentTable:
         """Live documents with a higher number, in order."""
         rows = self._db.execute("SELECT * FROM documents WHERE number > ? ORDER BY number", (number,))
         while some := rows.fetchmany(500):
-            yield from map(_document, some)
+            yield from (Document(*row) for row in some)
 
     def count_to(self, number: int) -> int:
         """How many live documents have this number or a lower one."""
@@ -153,7 +161,7 @@ class DocumentTable:
 
     def _by_ids(self, record_ids: Iterable[str]) -> list[Document]:
         return [
-            _document(row)
+            Document(*row)
             for marks, part in in_parts(record_ids)
             for row in self._db.execute(f"SELECT * FROM documents WHERE id IN ({marks})", part)
         ]
@@ -165,13 +173,13 @@ class DocumentTable:
         self._db.close()
 
 
-def _is(document: Document | None, row: tuple[str, tuple[str, ...], Counter[str]]) -> bool:
-    return document is not None and document.facets == row[1] and document.counts == row[2]
+def packed(counts: Mapping[str, int]) -> str:
+    """Terms with their counts as one text, " crane:2 red:1 ", in which a term is found without reading the others."""
+    return f" {' '.join(f'{term}:{n}' for term, n in sorted(counts.items()))} "
 
 
-def _document(row: tuple[int, str, int, str, str]) -> Document:
-    return Document(row[0], row[1], row[2], tuple(json.loads(row[3])), json.loads(row[4]))
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def unpacked(counts: str) -> Iterator[tuple[str, int]]:
+    """The inverse of `packed`. Terms hold neither spaces nor colons."""
+    for pair in counts.split():
+        term, _, n = pair.rpartition(":")
+        yield term, int(n)

@@ -14,6 +14,7 @@ from agentmem_bm25 import Bm25Memory
 from agentmem_bm25.analysis import Analyzer
 from agentmem_bm25.config import Bm25Config
 from agentmem_bm25.scoring import Collection, idf, score
+from agentmem_bm25.table import packed, unpacked
 
 
 class TestWholeInTable(MemoryContract):
@@ -57,7 +58,7 @@ def by_hand(texts: dict[str, str], query: str, k: int) -> list[tuple[str, float]
     counts = {i: Counter(analyze(text)) for i, text in texts.items()}
     collection = Collection(len(counts), sum(c.total() for c in counts.values()))
     weights = {t: idf(len(counts), n) for t in set(analyze(query)) if (n := sum(t in c for c in counts.values()))}
-    scores = {i: score(c, c.total(), weights, collection.mean_length) for i, c in counts.items()}
+    scores = {i: score(packed(c), c.total(), weights, collection.mean_length) for i, c in counts.items()}
     return sorted(((i, s) for i, s in scores.items() if s > 0), key=lambda p: (-p[1], p[0]))[:k]
 
 
@@ -163,3 +164,8 @@ def test_words_are_found_by_their_stem() -> None:
 def test_an_unknown_language_is_refused_by_name() -> None:
     with pytest.raises((AgentmemError, ValueError), match="no stemmer for 'klingon'"):
         Bm25Config(language="klingon")
+
+
+def test_packed_counts_are_unpacked_the_same() -> None:
+    counts = {"c++": 2, "red": 1, "赤": 3}
+    assert dict(unpacked(packed(counts))) == counts
