@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agentmem.compose import source_of
 from agentmem.consent import grounded, touches, wishes
 from agentmem.errors import AgentmemError, BadInput, Conflict, NotFound, Refused
+from agentmem.journal.undo import GROUP
 from agentmem.models.protocol import ToolCall, ToolSpec
 from agentmem.records import Draft, Event, Namespace, Receipt, Record, Status, in_scope
 from agentmem.redact import redact
@@ -191,16 +192,40 @@ def last_change(agent: Agent, namespace: Namespace) -> str:
 
     Exchanges and what memories derived are no changes that somebody asked for.
     """
-    journal = agent.home.journal
-    rows = journal.records.transactions(limit=200)
-    undone = {row.cause for row in rows if row.verb == "undo"}
+    rows, undone = _rows_and_undone(agent)
     for row in rows:
-        if row.verb in _NOT_CHANGES or row.id in undone:
-            continue
-        touched = journal.records.get_many(journal.records.records_of(row.id))
-        if touched and all(in_scope(record.namespace, namespace) for record in touched.values()):
+        if row.verb not in _NOT_CHANGES and row.id not in undone and _within(agent, row.id, namespace):
             return str(row.id)
     raise NotFound("there is no change to take back")
+
+
+def last_undo(agent: Agent, namespace: Namespace) -> str:
+    """The receipt of the last undo within the namespace that still stands; to undo it brings its change back."""
+    rows, undone = _rows_and_undone(agent)
+    undos = {row.id for row in rows if row.verb == "undo"}
+    for row in rows:
+        brings_back = row.cause in undos
+        if row.verb == "undo" and row.id not in undone and not brings_back and _within(agent, row.id, namespace):
+            return str(row.id)
+    raise NotFound("nothing was taken back that could be brought back")
+
+
+def _rows_and_undone(agent: Agent) -> tuple[list[Any], set[str]]:
+    """The last transactions, newest first, and the ids of those that an undo took back which itself still stands."""
+    rows = agent.home.journal.records.transactions(limit=200)
+    undone: set[str] = set()
+    for row in rows:
+        if row.verb == "undo" and row.id not in undone and row.cause:
+            undone.add(row.cause)
+    groups = {row.cause for row in rows if row.id in undone and (row.cause or "").startswith(GROUP)}
+    undone |= {row.id for row in rows if row.cause in groups}  # an ingestion is one transaction a file
+    return list(rows), undone
+
+
+def _within(agent: Agent, receipt_id: str, namespace: Namespace) -> bool:
+    records = agent.home.journal.records
+    touched = records.get_many(records.records_of(receipt_id))
+    return bool(touched) and all(in_scope(record.namespace, namespace) for record in touched.values())
 
 
 def _id_of(turn: str, call: str) -> str:

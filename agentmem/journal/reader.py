@@ -215,6 +215,21 @@ class Reader:
         with reading(self._engine) as connection:
             return [(row[0], int(row[1])) for row in connection.execute(query)]
 
+    def threads(self, *, namespace: Namespace = ()) -> list[tuple[str, int, float]]:
+        """Threads with live turns, the one last spoken in first: (name, turns, seconds since the epoch)."""
+        last = sa.func.max(records.c.created_seq)
+        query = (
+            sa.select(records.c.thread, sa.func.count(), sa.func.max(records.c.created_at))
+            .where(records.c.kind == "turn", records.c.status == Status.ACTIVE.value, records.c.thread != "")
+            .group_by(records.c.thread)
+            .order_by(last.desc())
+        )
+        scope = in_namespace(records.c.namespace, namespace)
+        if scope is not None:
+            query = query.where(scope)
+        with reading(self._engine) as connection:
+            return [(row[0], int(row[1]), float(row[2])) for row in connection.execute(query)]
+
     def history(self, record_id: str) -> list[HistoryEntry]:
         """Every change of the record, oldest first."""
         query = (
