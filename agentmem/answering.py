@@ -68,6 +68,11 @@ class Responder:
         return self._model is None
 
     @property
+    def learns(self) -> bool:
+        """Whether there is a model that can extract facts."""
+        return self._model is not None and self._model.extracts_facts
+
+    @property
     def name(self) -> str:
         return "extractive" if self._model is None else self._model.name
 
@@ -88,13 +93,16 @@ class Responder:
     ) -> Reply:
         """Ask once. The text is streamed as `Token` events; tool calls come back to be carried out."""
         turn.budget.add(steps=1)
-        if self._model is None:
-            calls_made = () if steps or not tools else self._quoting.calls(asked["text"], hits)
-            if calls_made:
-                return Reply("", calls_made)
-            text, cited = self._quoting.answer(asked["text"], hits, steps)
-            emit(events.Token, text=text)
-            return Reply(text, (), cited)
+        if self._model is None or not self._model.calls_tools:
+            # the user's wishes are read from their words, and what came of them is told by the tools themselves
+            wished = () if steps or not tools else self._quoting.calls(asked["text"], hits)
+            if wished:
+                return Reply("", wished)
+            if self._model is None or steps:
+                text, cited = self._quoting.answer(asked["text"], hits, steps)
+                emit(events.Token, text=text)
+                return Reply(text, (), cited)
+            tools = ()
         parts: list[str] = []
         calls: list[ToolCall] = []
         stopped = ""

@@ -205,7 +205,7 @@ class Graph:
             return "act"
         asked = state["turn"]
         keeps = not (asked["incognito"] or self.home.readonly or state["answer"]["stopped"])
-        return "learn" if keeps and not self.responder.is_extractive and may_state(asked["text"]) else "write_back"
+        return "learn" if keeps and self.responder.learns and may_state(asked["text"]) else "write_back"
 
     def act(self, state: State) -> State:
         """Carry out the tools that the model called."""

@@ -48,6 +48,8 @@ class StubModel:
     """Streams the same words, whatever it is asked."""
 
     name = "stub"
+    calls_tools = True
+    extracts_facts = True
 
     def stream(
         self,
@@ -170,17 +172,22 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(argv)
     found = measure(turns=options.turns, rounds=options.rounds, memories=options.memories)
-    report = Report("loop", vars(options))
+    report = Report("loop", {k: v for k, v in vars(options).items() if k != "json"})
+    add_to(report, found, options.memories)
+    report.finish(options.json)
+    return 0
+
+
+def add_to(report: Report, found: Mapping[str, Sequence[float]], memories: int) -> None:
+    """Rows and figures: ``loop_ratio`` of CPU time, ``loop_ratio_wall``, ``loop_ms_per_step``."""
     for what in ("ms", "cpu_ms"):
         ratios = [a / b for a, b in zip(found[f"loop_{what}"], found[f"bare_{what}"], strict=True)]
         for kind in ("bare", "loop"):
             values = found[f"{kind}_{what}"]
             middle = statistics.median(values)
-            report.row(what=f"{kind} {what}", n=len(values), median=middle, least=min(values), most=max(values))
+            report.row(what=f"{kind} turn, {what}", n=len(values), median=middle, least=min(values), most=max(values))
             report.figure(f"{kind}_{what}", middle)
         interval = bootstrap(ratios, statistic=statistics.median)
         report.row(what=f"ratio of {what}", n=interval.n, median=interval.value, least=interval.low, most=interval.high)
         report.figure("loop_ratio" if what == "cpu_ms" else "loop_ratio_wall", interval.value)
-    report.figure("loop_ms_per_step", statistics.median(found["loop_ms"]) / (4 + options.memories))
-    report.finish(options.json)
-    return 0
+    report.figure("loop_ms_per_step", statistics.median(found["loop_ms"]) / (4 + memories))

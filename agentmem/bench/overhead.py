@@ -33,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--memories", default="chroma,bm25,context")
     parser.add_argument("--writes", type=int, default=100, help="single writes timed at each size")
     parser.add_argument("--queries", type=int, default=100, help="recalls timed at each size")
+    parser.add_argument("--loop-rounds", type=int, default=5, help="rounds of the loop beside a bare graph; 0: none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(argv)
@@ -60,6 +61,14 @@ def main(argv: Sequence[str]) -> int:
                 open_s = time.perf_counter() - started
                 _measure(report, agent, world, size, options, added=size - written, batch_s=batch_s, open_s=open_s)
             written = size + options.writes
+    if options.loop_rounds:
+        from agentmem.bench import loop
+
+        turns = Report("overhead")
+        loop.add_to(turns, loop.measure(rounds=options.loop_rounds), memories=4)
+        turns.finish()
+        print()
+        report.figures |= turns.figures
     report.finish(options.json)
     return 0
 

@@ -24,6 +24,14 @@ class Charged:
     def name(self) -> str:
         return self._model.name
 
+    @property
+    def calls_tools(self) -> bool:
+        return self._model.calls_tools
+
+    @property
+    def extracts_facts(self) -> bool:
+        return self._model.extracts_facts
+
     def chat(
         self,
         messages: Sequence[Message],

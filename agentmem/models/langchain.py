@@ -71,6 +71,17 @@ class LangChainChat:
     def name(self) -> str:
         return self._name
 
+    @property
+    def calls_tools(self) -> bool:
+        from langchain_core.language_models import BaseChatModel
+
+        model = self._model()
+        return bool(getattr(model, "calls_tools", type(model).bind_tools is not BaseChatModel.bind_tools))
+
+    @property
+    def extracts_facts(self) -> bool:
+        return bool(getattr(self._model(), "extracts_facts", True))
+
     def _model(self) -> BaseChatModel:
         if self._made is None:
             self._made = self._make()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 from agentmem.contract import ChatModel, Message
 
@@ -44,9 +44,18 @@ class Delta:
     tokens_out: int | None = None
 
 
-@runtime_checkable
 class StreamingModel(ChatModel, Protocol):
     """A chat model that streams and may call tools."""
+
+    @property
+    def calls_tools(self) -> bool:
+        """False: the user's wishes are read from their words instead."""
+        ...
+
+    @property
+    def extracts_facts(self) -> bool:
+        """False for models that are too small to write JSON; what was said is kept as it was said."""
+        ...
 
     def stream(
         self,
@@ -71,6 +80,9 @@ def estimate_tokens(text: str) -> int:
 
 class Whole:
     """A chat model that answers in one piece, as a streaming one. It cannot call tools."""
+
+    calls_tools = False
+    extracts_facts = True
 
     def __init__(self, chat: ChatModel) -> None:
         self._chat = chat
@@ -106,4 +118,5 @@ class Whole:
 
 def as_streaming(chat: ChatModel) -> StreamingModel:
     """The model itself when it streams, otherwise one that answers in one piece."""
-    return chat if isinstance(chat, StreamingModel) else Whole(chat)
+    # looked up on the class: asking the object would make a model that is made at its first use
+    return cast(StreamingModel, chat) if hasattr(type(chat), "stream") else Whole(chat)

@@ -21,6 +21,9 @@ class ScriptedStream:
     ``chat`` (facts, plugins) answers from ``replies`` in the same way; without any it says ``{"facts": []}``.
     """
 
+    calls_tools = True
+    extracts_facts = True
+
     def __init__(
         self,
         *scripts: Script,

@@ -48,6 +48,16 @@ class LocalChatModel(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model.name, "base": self.base}
 
+    @property
+    def calls_tools(self) -> bool:
+        """Never: the agent reads the user's wishes from their words instead."""
+        return False
+
+    @property
+    def extracts_facts(self) -> bool:
+        """Whether the agent may ask for facts as JSON: not of a model that only answers bare questions."""
+        return not self.model.manners.question
+
     def _generate(
         self,
         messages: list[BaseMessage],

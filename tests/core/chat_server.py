@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import uvicorn
@@ -24,6 +24,7 @@ class ChatServer:
     def __init__(self) -> None:
         self.behave = "well"
         self.text = "The harbour office is at Pier 4 [1]."
+        self.speak: Callable[[Sequence[Mapping[str, Any]]], str] | None = None  # a real model behind the server
         self.tool: Mapping[str, Any] | None = None
         self.seen: list[dict[str, Any]] = []
         self.keys: list[str] = []
@@ -34,6 +35,8 @@ class ChatServer:
         self.seen.append(body)
         key = request.headers.get("authorization", "")
         self.keys.append(key)
+        if self.speak is not None:
+            self.text = await asyncio.to_thread(self.speak, body["messages"])
         match self.behave:
             case "error":
                 return JSONResponse({"error": {"message": "the model is overloaded"}}, 500)
