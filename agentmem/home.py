@@ -299,17 +299,25 @@ class Home:
 
         ``skip`` names memories that have derived from it already (before a process died).
         """
+        return self._derive("observe", event, timeout_s, skip)
+
+    def feedback(self, event: Event, *, timeout_s: float = 30.0) -> list[Receipt]:
+        """Tell every memory how an answer fared (``data``: what was cited, said of it); otherwise like `observe`."""
+        return self._derive("feedback", event, timeout_s, ())
+
+    def _derive(self, hook: str, event: Event, timeout_s: float, skip: Collection[str]) -> list[Receipt]:
         receipts: list[Receipt] = []
         if not self.settings.observe or self.readonly or not self.take_ownership():
             return receipts
         for view in self.views.usable():
-            if type(view.memory).observe is Memory.observe or view.is_hanging or view.name in skip:
+            is_bare = getattr(type(view.memory), hook) is getattr(Memory, hook)
+            if is_bare or view.is_hanging or view.name in skip:
                 continue
-            call = Call(partial(view.memory.observe, event), f"observe-{view.name}")
+            call = Call(partial(getattr(view.memory, hook), event), f"{hook}-{view.name}")
             try:
                 proposals = call.result(timeout_s)
             except Overdue:
-                self.emit("fault", {"memory": view.name, "error": f"observe took longer than {timeout_s:g} s"})
+                self.emit("fault", {"memory": view.name, "error": f"{hook} took longer than {timeout_s:g} s"})
                 continue
             except Exception as error:  # the core's call into a plugin
                 self.emit("fault", {"memory": view.name, "error": f"{type(error).__name__}: {error}"})

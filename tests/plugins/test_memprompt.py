@@ -42,11 +42,13 @@ def test_feedback_is_injected_for_questions_like_it_and_for_no_others(rig: Rig) 
     event = told(
         rig, question="What is a homonym for bark?", clarification="by homonym I mean a word that sounds alike"
     )
-    rig.accept(rig.memory.feedback(event))
+    (receipt,) = rig.home.feedback(event)
     assert [hit.record.body for hit in rig.hits("What is a homonym for barks?")] == [
         "by homonym I mean a word that sounds alike"
     ]
     assert rig.hits("When does the ferry leave?") == []
+    rig.undo(receipt.id)
+    assert rig.hits("What is a homonym for barks?") == []
 
 
 def test_a_fixed_mistake_is_made_once_in_a_stream_and_never_again(rig: Rig) -> None:
