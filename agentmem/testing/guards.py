@@ -84,7 +84,7 @@ class _Watch:
             if writes and path is not None:
                 guard.note_write(path)
         elif event == "sqlite3.connect":
-            name = os.fsdecode(args[0]) if isinstance(args[0], (str, bytes)) else ""
+            name = os.fsdecode(args[0]) if isinstance(args[0], (str, bytes, os.PathLike)) else ""
             if name and not name.startswith(":memory:") and "mode=ro" not in name and "mode=memory" not in name:
                 guard.note_write(name.removeprefix("file:").split("?")[0])
         elif event in _CHANGES_PATHS:
