@@ -23,11 +23,11 @@ class BudgetSettings(BaseModel):
     """What one turn may spend; money in US dollars, ``money_per_day`` over all turns of a home."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    steps: int = Field(default=30, ge=1)
-    tokens: int = Field(default=60_000, ge=100)
-    seconds: float = Field(default=300.0, gt=0)
-    money: float = Field(default=1.0, ge=0)
-    money_per_day: float = Field(default=10.0, ge=0)
+    steps: int = Field(default=30, ge=1, description="calls of the model and of tools in one turn")
+    tokens: int = Field(default=60_000, ge=100, description="read and written by models in one turn")
+    seconds: float = Field(default=300.0, gt=0, description="that one turn may take")
+    money: float = Field(default=1.0, ge=0, description="US dollars for one turn")
+    money_per_day: float = Field(default=10.0, ge=0, description="US dollars for all turns of a day")
     context_tokens: int = Field(default=3_000, ge=100, description="how much recalled text a model is shown")
 
 
@@ -39,17 +39,19 @@ class Settings(BaseModel):
         default="extractive", description="chat model: extractive, openai:NAME, local:PATH, provider:NAME"
     )
     local_model: str | None = Field(default=None, description="weights that can be edited: demo, a path, or none")
-    embedder: str = "minilm"
-    memories: tuple[str, ...] = DEFAULT_MEMORIES
-    router: str = "rules"
-    k: int = Field(default=10, ge=1, le=1000)
-    approval: Literal["auto", "ask"] = "auto"
-    recall_timeout_s: float = Field(default=5.0, gt=0)
+    embedder: str = Field(default="minilm", description="minilm, hf:PATH, openai:NAME (by base_url), or hash")
+    memories: tuple[str, ...] = Field(default=DEFAULT_MEMORIES, description="those that are switched on")
+    router: str = Field(default="rules", description="what decides which memories a question goes to")
+    k: int = Field(default=10, ge=1, le=1000, description="how many records a question recalls")
+    approval: Literal["auto", "ask"] = Field(default="auto", description="ask: what a person writes waits as well")
+    recall_timeout_s: float = Field(default=5.0, gt=0, description="after which a memory is left out of an answer")
     observe: bool = Field(default=True, description="let memories derive records after each event")
-    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    synchronous: Literal["FULL", "NORMAL"] = Field(
+        default="FULL", description="NORMAL: quicker; the last writes may be lost when the power fails"
+    )
     base_url: str | None = Field(default=None, description="of an OpenAI-compatible server")
     api_key_env: str = Field(default="OPENAI_API_KEY", description="the environment variable that holds the key")
-    journal_url: str | None = None
+    journal_url: str | None = Field(default=None, description="a SQLAlchemy URL; by default SQLite in the home")
     budget: BudgetSettings = BudgetSettings()
     sections: dict[str, dict[str, Any]] = Field(default_factory=dict)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
 import sys
 import tomllib
@@ -78,9 +79,11 @@ def settings_page() -> str:
     for title, model in (("Settings of a home", Settings), ("`budget`: what one turn may spend", BudgetSettings)):
         lines += ["", f"## {title}", "", "| name | type | default | meaning |", "|---|---|---|---|"]
         for name, known in model.model_fields.items():
-            kind = re.sub(r"\b(typing|builtins)\.|<class '(\w+)'>", r"\2", str(known.annotation)).replace("|", "or")
+            kind = inspect.formatannotation(known.annotation).replace("typing.", "").replace("|", "or")
             default = "" if name in ("budget", "sections") else f"`{known.default!r}`"
-            lines.append(f"| `{name}` | {kind.rpartition('.')[2]} | {default} | {known.description or ''} |")
+            lines.append(
+                f"| `{name}` | {kind.removeprefix('agentmem.settings.')} | {default} | {known.description or ''} |"
+            )
     return "\n".join(lines) + "\n"
 
 
