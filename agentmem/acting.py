@@ -217,7 +217,7 @@ class Run:
             kind=kind,
             namespace=self.namespace,
             session=self.name,
-            trust=Trust.TOOL,
+            trust=Trust.USER if kind == "run" else Trust.TOOL,
             attributes=attributes,
         )
         receipt = self.home.write([draft], verb="act", actor=ACTOR)

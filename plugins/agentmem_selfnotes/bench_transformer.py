@@ -1,12 +1,13 @@
 """A small transformer trained from nothing with and without Self-Notes, for `agentmem bench notes`.
 
 The claim measured: a model that writes what follows after each statement answers questions on instances longer
-than those it was trained on, where the same model without notes fails. Both models have the same size, steps, batches
-and source texts; only the notes differ. Without notes the loss is on the answer; with notes also on the notes.
+than those it was trained on, where the same model without notes fails. Both models have the same size, batches and
+source texts. Without notes the loss is on the answer, with notes also on the notes.
 
-Shapes: batch, seq, heads, d_head. Attention is biased by distance (ALiBi, Press et al., ICLR 2022) so that unseen
-lengths are not unseen positions; each block mixes in the token before (short causal convolution). It imports
-torch at the top, therefore the bench imports it inside a function.
+Shapes: batch, seq, heads, d_head. Attention is biased by distance (ALiBi, Press et al., ICLR 2022), and distances are
+stretched at random in training (after Ruoss et al., ACL 2023), so that longer texts hold no unseen ones; each block
+mixes in the two tokens before (short causal convolution). It imports torch at the top, therefore the bench imports it
+inside a function.
 
 It refuses to know how the texts came about and what the notes mean.
 """
@@ -35,7 +36,7 @@ class Size:
     heads: int = 4
     layers: int = 2
     batch: int = 32
-    steps: int = 1500
+    steps: int = 1300
     rate: float = 3e-3
 
 
@@ -63,31 +64,34 @@ class Block(nn.Module):
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        # Each channel of queries, keys and values looks at its own token and the one before it.
-        self.mix = nn.Parameter(torch.randn(2, 3 * d_model) * 0.3 + torch.tensor([[1.0], [0.0]]))
+        # Each channel of queries, keys and values looks at its own token and the two before it.
+        self.mix = nn.Parameter(torch.randn(3, 3 * d_model) * 0.3 + torch.tensor([[1.0], [0.0], [0.0]]))
         self.slope = nn.Parameter(torch.linspace(-1.0, -5.0, heads))  # log slopes: some heads near, some far
         self.norm_attention, self.norm_feed = nn.RMSNorm(d_model), nn.RMSNorm(d_model)
         self.qkv = nn.Linear(d_model, 3 * d_model, bias=False)
         self.out = nn.Linear(d_model, d_model, bias=False)
         self.feed = nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Linear(4 * d_model, d_model))
 
-    def forward(self, x: Tensor, past: dict[str, Tensor] | None = None) -> Tensor:
-        """x: (batch, seq, d_model); with `past` (seq 1) keys, values and the token before are kept in it."""
+    def forward(self, x: Tensor, stretch: Tensor, past: dict[str, Tensor] | None = None) -> Tensor:
+        """x: (batch, seq, d_model); stretch: (batch, 1, 1, 1) or one number, which all distances are multiplied by.
+
+        With `past` (then seq is 1) keys, values and the two tokens before are kept in it.
+        """
         batch, seq, d_model = x.shape
         qkv = self.qkv(self.norm_attention(x))
         if past is None:
-            wide = F.pad(qkv, (0, 0, 1, 0))
+            wide = F.pad(qkv, (0, 0, 2, 0))
         else:
             wide = torch.cat([past["tail"], qkv], dim=1)
-            past["tail"] = qkv
-        qkv = wide[:, 1:] * self.mix[0] + wide[:, :-1] * self.mix[1]
+            past["tail"] = wide[:, -2:]
+        qkv = wide[:, 2:] * self.mix[0] + wide[:, 1:-1] * self.mix[1] + wide[:, :-2] * self.mix[2]
         q, k, v = (t.view(batch, seq, self.heads, -1).transpose(1, 2) for t in qkv.chunk(3, dim=-1))
         if past is not None:
             k = past["k"] = torch.cat([past["k"], k], dim=2)
             v = past["v"] = torch.cat([past["v"], v], dim=2)
         # A bias of -slope * (i - j) is, row by row, one of slope * j: one more channel of queries and keys.
         width = q.shape[-1] + 1
-        place = torch.arange(k.shape[2], dtype=q.dtype)[:, None].expand(*k.shape[:3], 1)
+        place = (torch.arange(k.shape[2], dtype=q.dtype)[:, None] * stretch).expand(*k.shape[:3], 1)
         slope = (self.slope.exp() * width**0.5)[:, None, None].expand(*q.shape[:3], 1)
         q, k, v = torch.cat([q, slope], -1), torch.cat([k, place], -1), F.pad(v, (0, 1))
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=past is None)[..., :-1]
@@ -96,7 +100,7 @@ class Block(nn.Module):
 
     def empty(self, batch: int, d_model: int) -> dict[str, Tensor]:
         nothing = torch.zeros(batch, self.heads, 0, d_model // self.heads)
-        return {"tail": torch.zeros(batch, 1, 3 * d_model), "k": nothing, "v": nothing}
+        return {"tail": torch.zeros(batch, 2, 3 * d_model), "k": nothing, "v": nothing}
 
 
 class Reader(nn.Module):
@@ -111,11 +115,13 @@ class Reader(nn.Module):
         self.norm = nn.RMSNorm(size.d_model)
         self.head = nn.Linear(size.d_model, n_words, bias=False)
 
-    def forward(self, ids: Tensor, past: list[dict[str, Tensor]] | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, past: list[dict[str, Tensor]] | None = None, stretch: Tensor | None = None
+    ) -> Tensor:
         """ids: (batch, seq) -> hidden states (batch, seq, d_model); `head` makes logits of those that matter."""
-        x = self.embed(ids)
+        x, one = self.embed(ids), torch.ones(())
         for index, block in enumerate(self.blocks):
-            x = block(x, None if past is None else past[index])
+            x = block(x, one if stretch is None else stretch, None if past is None else past[index])
         return cast("Tensor", self.norm(x))
 
 
@@ -154,7 +160,8 @@ def train(vocabulary: Vocabulary, instances: Sequence[Instance], notes: bool, si
         width = max(len(ids) for ids, _ in rows)
         ids = torch.tensor([row + [0] * (width - len(row)) for row, _ in rows])
         learned = torch.tensor([mask + [False] * (width - len(mask)) for _, mask in rows])
-        hidden = reader(ids[:, :-1])
+        # Distances are stretched at random, so that those in longer texts are not new (as with randomised positions).
+        hidden = reader(ids[:, :-1], stretch=1.0 + 3.0 * torch.rand(len(ids), 1, 1, 1))
         logits = reader.head(hidden[learned[:, 1:]])
         loss = F.cross_entropy(logits, ids[:, 1:][learned[:, 1:]])
         optimizer.zero_grad(set_to_none=True)

@@ -232,17 +232,17 @@ FAMILIES: dict[str, Generator] = {
 #: Short instances to train on and longer ones to test on, by family.
 TRAINED: dict[str, Span] = {
     "toy_story": Span((3, 8), (1, 2)),
-    "algorithmic": Span((3, 12), (1, 12)),
+    "algorithmic": Span((3, 10), (1, 10)),
     "boolean": Span((3, 8), (3, 8)),
-    "chess_piece": Span((4, 14), (1, 14)),
-    "chess_move": Span((4, 14), (1, 14)),
+    "chess_piece": Span((4, 10), (1, 10)),
+    "chess_move": Span((4, 10), (1, 10)),
 }
 LONGER: dict[str, Span] = {
     "toy_story": Span((9, 16), (3, 4)),
-    "algorithmic": Span((13, 30), (3, 30)),
+    "algorithmic": Span((11, 24), (3, 24)),
     "boolean": Span((9, 19), (9, 19)),
-    "chess_piece": Span((20, 40), (3, 40)),
-    "chess_move": Span((20, 40), (3, 40)),
+    "chess_piece": Span((11, 30), (3, 30)),
+    "chess_move": Span((11, 30), (3, 30)),
 }
 
 
