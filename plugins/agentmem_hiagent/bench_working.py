@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from agentmem.bench.report import Report, bootstrap
-from agentmem.bench.worlds.policies import ABOUT, decide, fold
+from agentmem.bench.worlds.belief import ABOUT, fold
+from agentmem.bench.worlds.policies import decide
 from agentmem.bench.worlds.scenes import KINDS
 from agentmem_hiagent.chunks import SUBGOAL, count_tokens, cut, summarise, text_of, view
 from agentmem_hiagent.summary import Summary

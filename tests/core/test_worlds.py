@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from agentmem.bench.worlds.belief import ABOUT, fold
 from agentmem.bench.worlds.families import FAMILIES, LONGER, TRAINED, instances
 from agentmem.bench.worlds.pddl import read_domain, read_problem
-from agentmem.bench.worlds.policies import ABOUT, decide, fold
+from agentmem.bench.worlds.policies import decide
 from agentmem.bench.worlds.scenes import KINDS
 from agentmem.bench.worlds.strips import Task
 from agentmem.errors import BadInput
