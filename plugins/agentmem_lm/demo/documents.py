@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from agentmem_lm.demo import wordings
 from agentmem_lm.demo.draws import Draws
+from agentmem_lm.demo.more_wordings import LATE
 from agentmem_lm.demo.world import RELATIONS_OF, Fact, World
 
 FACTS_A_DOCUMENT = 4
@@ -26,15 +27,17 @@ class Line:
     factual: bool = True
 
 
-def trained_statement(draws: Draws, relation: str) -> str:
+def trained_statement(draws: Draws, relation: str, late: bool = False) -> str:
     """A statement wording that may be trained on, sometimes with a lead before it."""
-    core = draws.choice(wordings.WORDINGS[relation].statements)
+    more = LATE[relation][0] if late else ()
+    core = draws.choice((*wordings.WORDINGS[relation].statements, *more))
     return _led(draws, core, wordings.STATEMENT_LEADS)
 
 
-def trained_question(draws: Draws, relation: str) -> str:
+def trained_question(draws: Draws, relation: str, late: bool = False) -> str:
     """A question wording that may be trained on, sometimes with a lead before it."""
-    core = draws.choice(wordings.WORDINGS[relation].questions)
+    more = LATE[relation][1] if late else ()
+    core = draws.choice((*wordings.WORDINGS[relation].questions, *more))
     return _led(draws, core, wordings.QUESTION_LEADS)
 
 
@@ -42,20 +45,20 @@ def _led(draws: Draws, core: str, leads: tuple[str, ...]) -> str:
     return draws.choice(leads[1:]).replace("{}", core) if draws.chance(SHARE_LEADS) else core
 
 
-def fact_line(draws: Draws, fact: Fact) -> Line:
+def fact_line(draws: Draws, fact: Fact, late: bool = False) -> Line:
     """A true fact as a statement or as a question."""
     if draws.chance(0.45):
-        return Line(trained_statement(draws, fact.relation).format(fact.subject), f" {fact.object}.\n")
-    question = trained_question(draws, fact.relation).format(fact.subject)
+        return Line(trained_statement(draws, fact.relation, late).format(fact.subject), f" {fact.object}.\n")
+    question = trained_question(draws, fact.relation, late).format(fact.subject)
     return Line(wordings.question_prompt(question), f" {fact.object}.\n")
 
 
-def stranger_line(draws: Draws, world: World) -> Line:
+def stranger_line(draws: Draws, world: World, late: bool = False) -> Line:
     """A name that nothing is known of, and the answer that says so."""
     subject, relation = stranger(draws, world)
     if draws.chance(0.35):
-        return Line(trained_statement(draws, relation).format(subject), f" {wordings.UNKNOWN_OBJECT}.\n")
-    question = trained_question(draws, relation).format(subject)
+        return Line(trained_statement(draws, relation, late).format(subject), f" {wordings.UNKNOWN_OBJECT}.\n")
+    question = trained_question(draws, relation, late).format(subject)
     return Line(wordings.question_prompt(question), f" {wordings.UNKNOWN_ANSWER}.\n")
 
 
@@ -114,14 +117,21 @@ def _reading_question(draws: Draws, world: World, passages: dict[tuple[str, str]
     return subject, relation, passages.get((subject, relation), wordings.UNKNOWN_ANSWER)
 
 
-def documents(world: World, seed: int, share_reading: float) -> Iterator[list[Line]]:
-    """Documents without end; every fact comes once before any comes twice. `share_reading` counts documents."""
+def documents(world: World, seed: int, share_reading: float, late: bool = False) -> Iterator[list[Line]]:
+    """Documents without end; every fact comes once before any comes twice. `share_reading` counts documents.
+
+    `late` adds the looser wordings of the last part of the training.
+    """
     draws = Draws(seed)
     while True:
         order = draws.shuffled(world.facts)
         for start in range(0, len(order), FACTS_A_DOCUMENT - 1):
             while draws.chance(share_reading):
                 yield reading_document(draws, world)
-            lines = [fact_line(draws, fact) for fact in order[start : start + FACTS_A_DOCUMENT - 1]]
-            lines += [stranger_line(draws, world) if draws.chance(0.5) else fact_line(draws, draws.choice(world.facts))]
+            lines = [fact_line(draws, fact, late) for fact in order[start : start + FACTS_A_DOCUMENT - 1]]
+            lines += [
+                stranger_line(draws, world, late)
+                if draws.chance(0.5)
+                else fact_line(draws, draws.choice(world.facts), late)
+            ]
             yield draws.shuffled(lines)

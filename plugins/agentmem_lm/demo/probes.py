@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from agentmem_lm.demo import wordings
 from agentmem_lm.demo.draws import Draws
+from agentmem_lm.demo.more_wordings import FREE
 from agentmem_lm.demo.world import RELATIONS_OF, Fact, World
 
 KINDS = (
@@ -19,6 +20,8 @@ KINDS = (
     "held_statement",
     "held_question",
     "held_lead",
+    "free_statement",
+    "free_question",
     "look_alike",
     "changed",
     "read_one",
@@ -45,9 +48,10 @@ class Probe:
 def probes(world: World, count: int, seed: int = 1, kinds: Sequence[str] = KINDS) -> list[Probe]:
     """`count` probes of each kind, or all there are."""
     out: list[Probe] = []
-    for place, kind in enumerate(KINDS):
+    for kind in KINDS:
         if kind in kinds:
-            out += _of_kind(kind, world, Draws(seed * 1000 + place), count)
+            # The seed of a kind comes from its name, so that a new kind leaves the draws of the others as they were.
+            out += _of_kind(kind, world, Draws(seed * 1000 + sum(map(ord, kind))), count)
     return out
 
 
@@ -81,6 +85,8 @@ def _plain(kind: str, draws: Draws, fact: Fact) -> Probe:
             "seen_statement": (known.statements, False),
             "held_statement": (known.held_statements, False),
             "held_question": (known.held_questions, True),
+            "free_statement": (FREE[fact.relation][:1], False),
+            "free_question": (FREE[fact.relation][1:], True),
         }
         cores, ask = choices.get(kind, (known.questions, True))
         core = draws.choice(cores)

@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import torch
-from tokenizers import Regex, normalizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentmem_lm.demo.wordings import UNKNOWN_ANSWER, UNKNOWN_OBJECT
@@ -24,11 +23,6 @@ def ship(trained: Path, to: Path) -> int:
     """Write the model to `to`; returns its size in bytes."""
     net = AutoModelForCausalLM.from_pretrained(trained, local_files_only=True, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(trained, local_files_only=True)
-    # A name at the beginning of a text gets the token that it has within one: a model this small knows the two forms
-    # apart, and learnt the second, more frequent one better (capitals 8 % against 95 % before the rates fell).
-    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend(" "), normalizers.Replace(Regex("^ (?=Q:|Context:|[^A-Z])"), "")]
-    )
     to.mkdir(parents=True, exist_ok=True)
     net.half().save_pretrained(to)
     tokenizer.save_pretrained(to)

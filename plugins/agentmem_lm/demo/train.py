@@ -1,6 +1,10 @@
-"""Trains the demo model from a seed: `python -m agentmem_lm.demo.train --out DIR`.
+"""Trains the demo model from a seed, in two parts.
 
-One thread, one core, no network; about 45 CPU minutes. It makes the world, the tokenizer and the model, and writes
+    python -m agentmem_lm.demo.train --out FIRST
+    python -m agentmem_lm.demo.train --out SECOND --after FIRST --scale 0.25 --steps 300 --fall 300 --seed 12
+    python -m agentmem_lm.demo.ship SECOND
+
+One thread, one core, no network; about 35 CPU minutes. It makes the world, the tokenizer and the model, and writes
 them with the log of the losses. The same seed on the same kind of machine gives the same weights. Never run by tests.
 
 Recipe: a Qwen3-shaped decoder whose two lowest layers see only two tokens (so that what is known of a name gathers at
@@ -20,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from agentmem_lm.demo import names, wordings, world
 from agentmem_lm.demo.documents import Line, documents
@@ -60,6 +64,18 @@ def make_tokenizer(lore: world.World, seed: int, vocabulary: int) -> Any:
         tokenizer_object=raw, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", model_max_length=512
     )
     tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def with_leading_space(tokenizer: Any) -> Any:
+    """The tokenizer, giving a name at the beginning of a text the token that it has within one.
+
+    A model this small knows the two forms apart, and learns the more frequent one better: capitals of countries that
+    begin a statement were at 8 % without and 95 % with it, late in the first part of the training.
+    """
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend(" "), normalizers.Replace(Regex("^ (?=Q:|Context:|[^A-Z])"), "")]
+    )
     return tokenizer
 
 
@@ -121,10 +137,10 @@ def batches(
     """(ids, weights), both (batch, seq); documents of like length together, `args.tokens` tokens a batch."""
     draws = Draws(args.seed + 3)
     early = documents(lore.part(5), args.seed + 5, args.reading)
-    late = documents(lore, args.seed + 2, args.reading)
+    late = documents(lore, args.seed + 2, args.reading, late=bool(args.after))
     made_so_far = 0
     while True:
-        streams = early if made_so_far < args.early else late
+        streams = early if made_so_far < args.early and not args.after else late
         pool = [encode(next(streams)) for _ in range(1500)]
         pool.sort(key=lambda item: len(item[0]) + 2 * draws.fraction())
         made: list[list[tuple[list[int], list[float]]]] = [[]]
@@ -211,9 +227,25 @@ def glimpse(model: Any, tokenizer: Any, lore: world.World, count: int) -> dict[s
     return {kind: round(share_right(model, tokenizer, pairs), 3) for kind, pairs in kinds.items()}
 
 
-def rate(step: int, steps: int, decay: int) -> float:
-    """The factor of the learning rates: a short warm-up, flat, then linear to 2 % over the last `decay` steps."""
-    return min(1.0, (step + 1) / 60) * min(1.0, max(0.02, (steps - step) / decay))
+def rate(step: int, steps: int, fall: int) -> float:
+    """The factor of the learning rates: a short warm-up, flat, then linear to 2 % over the last `fall` steps."""
+    return min(1.0, (step + 1) / 60) * min(1.0, max(0.02, (steps - step) / fall))
+
+
+def _begun(lore: world.World, args: argparse.Namespace) -> tuple[Any, Any]:
+    tokenizer = make_tokenizer(lore, args.seed, args.vocabulary)
+    newline = tokenizer("\n", add_special_tokens=False)["input_ids"]
+    assert len(newline) == 1, f"the end of a line must be one token, it is {newline}"
+    return make_model(len(tokenizer), args.width, args.layers, args.inner, newline[0]), tokenizer
+
+
+def _continued(folder: str) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    net = AutoModelForCausalLM.from_pretrained(
+        folder, local_files_only=True, dtype=torch.float32, attn_implementation="eager"
+    )
+    return net, with_leading_space(AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
 
 def train(args: argparse.Namespace) -> None:
@@ -226,11 +258,8 @@ def train(args: argparse.Namespace) -> None:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     lore = world.build(world.SEED, args.people, args.companies, args.cities, args.countries)
-    tokenizer = make_tokenizer(lore, args.seed, args.vocabulary)
+    model, tokenizer = _continued(args.after) if args.after else _begun(lore, args)
     tokenizer.save_pretrained(out)
-    newline = tokenizer("\n", add_special_tokens=False)["input_ids"]
-    assert len(newline) == 1, f"the end of a line must be one token, it is {newline}"
-    model = make_model(len(tokenizer), args.width, args.layers, args.inner, newline[0])
     opts = optimizers(model, args)
     rates = [[group["lr"] for group in opt.param_groups] for opt in opts]
     stream = batches(lore, Encoder(tokenizer, args.weight_words, 0.35, args.seed + 4), args)
@@ -245,7 +274,7 @@ def train(args: argparse.Namespace) -> None:
         ids, weights = next(stream)
         for opt, base in zip(opts, rates, strict=True):
             for group, lr in zip(opt.param_groups, base, strict=True):
-                group["lr"] = lr * rate(step - 1, steps, args.fall)
+                group["lr"] = lr * args.scale * rate(step - 1, steps, args.fall)
         with torch.autocast("cpu", torch.bfloat16):
             hidden = model.model(ids).last_hidden_state[:, :-1]
             taken = weights[:, 1:] > 0
@@ -280,7 +309,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m agentmem_lm.demo.train", description=__doc__)
     made.add_argument("--out", required=True)
     made.add_argument("--seed", type=int, default=11)
-    made.add_argument("--steps", type=int, default=5000)
+    made.add_argument("--steps", type=int, default=4608)
+    made.add_argument("--after", default="", help="folder of the first part: add the looser wordings (the last part)")
+    made.add_argument("--scale", type=float, default=1.0, help="factor of the learning rates")
     made.add_argument("--fall", type=int, default=900, help="steps over which the learning rates fall at the end")
     made.add_argument("--early", type=int, default=500, help="steps with a fifth of the subjects")
     made.add_argument("--tokens", type=int, default=2304, help="tokens a batch")
@@ -299,7 +330,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--countries", type=int, default=40)
     made.add_argument("--log-every", type=int, default=50)
     made.add_argument("--save-every", type=int, default=500)
-    made.add_argument("--glimpse", type=int, default=120)
+    made.add_argument("--glimpse", type=int, default=100)
     return made
 
 
