@@ -25,6 +25,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	-$(BIN)/python -m agentmem.embed.export # the embedder's faster form, once; the slower one answers without it
 	touch $(READY)
 
 chat: $(READY)
