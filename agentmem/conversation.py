@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,12 +43,17 @@ class Loop:
         self._kept: Any = None
         self._store: TurnStore | None = None
         self._workers: dict[str, threading.Thread] = {}
+        self.session = uuid.uuid4().hex[:12]  # turns without a session of their own are of this one
+        self._spoken: set[Namespace] = set()  # where this session has turns
 
     def close(self) -> None:
         """Cancel what runs, wait for it to be written down, and let go of the checkpoints."""
         self.cancel()
         for worker in list(self._workers.values()):
             worker.join(_LEAVE_S)
+        for namespace in self._spoken:
+            self.end_session(self.session, namespace=namespace)
+        self._spoken.clear()
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -138,6 +144,10 @@ class Loop:
         names = (memory,) if isinstance(memory, str) else memory
         for name in names or ():
             self._home.views[name]  # an unknown name is refused before the turn begins
+        keywords["session"] = keywords.get("session") or self.session
+        if keywords.get("at") is None:
+            keywords["at"] = self._home.clock.now()
+        keywords.setdefault("thread", "main")
         asked = new_turn(text, memories=names, k=self._home.settings.k if k is None else k, **keywords)
         asked["model"] = self.model_name
         asked["incognito"] = asked["incognito"] or self._home.readonly
@@ -234,6 +244,8 @@ class Loop:
             assert turn.answer is not None, "write_back is the last node of every path"
             if kept:
                 self._turn_store().end(turn.id)
+                if asked["session"] == self.session:
+                    self._spoken.add(tuple(asked["namespace"]))
             self._tell(turn, events.Answered, answer=turn.answer)
         except BaseException as error:  # the worker's end: handed to whoever asked
             if begun and self._store is not None:

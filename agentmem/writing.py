@@ -14,7 +14,7 @@ from agentmem.errors import Missing
 from agentmem.facts import only_asks
 from agentmem.home import Home
 from agentmem.intent import Wish, parse
-from agentmem.journal.transaction import PERSON, Transaction
+from agentmem.journal.transaction import Transaction
 from agentmem.models.loading import EXTRACTIVE
 from agentmem.records import Draft, Event, Hit, Receipt, Record, Status, Trust
 from agentmem.redact import redact
@@ -52,39 +52,26 @@ class Writer:
         learned: Sequence[Mapping[str, Any]],
         found: Sequence[str] = (),
     ) -> WrittenTurn:
-        """Two transactions for the exchange (what a person said, what the agent answered) and one for what was learned.
+        """One transaction for the exchange (what a person said, the answer, the trace), one for what was learned.
 
-        They are separate so that each can be undone: undoing what a person said takes all the rest along.
+        Undoing the exchange takes all the rest along.
         """
         out = WrittenTurn()
-        said, spoken, trace_id = (_id(turn.id, part) for part in ("said", "answer", "trace"))
+        said, spoken, trace_id = ids = _id(turn.id, "said"), _id(turn.id, "answer"), _id(turn.id, "trace")
         before = self._before(turn, asked)
-        if asked["text"].strip():
-            self._said(out, asked, said, carried_out=bool(turn.receipts), resumed=turn.resumed)
+        self._exchange(out, turn, asked, answer, hits, found, ids)
         if learned:
             self._learned(out, asked, said, learned)
-        self._answered(out, turn, asked, answer, hits, found, (said, spoken, trace_id))
         out.trace_id = trace_id
         if self._home.settings.section("trace").get("opentelemetry"):
             try:
                 to_opentelemetry(self._trace(turn, asked, answer))
             except Missing as error:
                 out.notes.append(str(error))
-        self._observe(out, asked, [said, spoken], before, resumed=turn.resumed)
+        self._observe(out, asked, [said, spoken], before, answer, resumed=turn.resumed)
         return out
 
-    def _said(self, out: WrittenTurn, asked: Mapping[str, Any], said: str, carried_out: bool, resumed: bool) -> None:
-        draft = _draft(asked, asked["text"], "user", asked["speaker"] or "user", Trust.USER)
-        # a question states nothing, and of a wish that was carried out its result is the record: memories that held
-        # them would return the question for the question, and what was undone
-        if only_asks(asked["text"]) or (carried_out and parse(asked["text"]).wish is not Wish.STATE):
-            draft = replace(draft, memories=())
-        with self._home.journal.transaction("turn", actor=PERSON) as tx:
-            new = _add(tx, draft, said, check=resumed)
-        if new:
-            out.receipts.append((tx.receipt(), "what you said"))
-
-    def _answered(
+    def _exchange(
         self,
         out: WrittenTurn,
         turn: Turn,
@@ -95,40 +82,44 @@ class Writer:
         ids: tuple[str, str, str],
     ) -> None:
         said, spoken, trace_id = ids
-        journal = self._home.journal
         cited = [record_id for _, record_id, _ in answer["cited"]]
         used = list(dict.fromkeys([*cited, *(hit.record_id for hit in hits), *found]))
-        alive = journal.records.get_many([*used, said])  # what was purged while the turn ran is in here no more
+        alive = self._home.journal.records.get_many(used)  # what was purged while the turn ran is in here no more
         text = redact(answer["text"]).text
         if any(record_id not in alive for record_id in [*found, *cited] if not _parametric(record_id, hits)):
             text = "(This answer quoted a record that was purged; it was not kept.)"
+        question = _draft(asked, asked["text"], "user", asked["speaker"] or "user", Trust.USER)
+        # a question states nothing, and of a wish that was carried out its result is the record: memories that held
+        # them would return the question for the question, and what was undone
+        if only_asks(asked["text"]) or (turn.receipts and parse(asked["text"]).wish is not Wish.STATE):
+            question = replace(question, memories=())
         # an answer goes when what it cites is corrected
-        draft = _draft(
-            asked, text, "assistant", "assistant", Trust.AGENT, tuple(i for i in [said, *cited] if i in alive)
-        )
+        basis = (said, *(i for i in cited if i in alive))
+        reply = _draft(asked, text, "assistant", "assistant", Trust.AGENT, basis)
         if answer["stopped"]:
-            draft = replace(draft, attributes={**draft.attributes, "stopped": answer["stopped"]})
+            reply = replace(reply, attributes={**reply.attributes, "stopped": answer["stopped"]})
         if cited or turn.receipts or asked["model"] == EXTRACTIVE:
-            draft = replace(draft, memories=())  # an echo of what memories hold already
+            reply = replace(reply, memories=())  # an echo of what memories hold already
         trace = Draft(
             body=trace_body(self._trace(turn, asked, answer)),
             kind=TRACE,
             namespace=tuple(asked["namespace"]),
             thread=asked["thread"],
             session=asked["session"],
-            derived_from=tuple(i for i in [said, *used] if i in alive),
+            derived_from=(said, *(i for i in used if i in alive)),
             trust=Trust.AGENT,
             attributes={"turn": turn.id},
             memories=(),
         )
-        with journal.transaction("answer", actor=AGENT) as tx:
-            wanted = [(spoken, draft), (trace_id, trace)] if text.strip() else [(trace_id, trace)]
-            wanted = [(i, d) for i, d in wanted if not (turn.resumed and tx.row(i) is not None)]
-            new = bool(wanted)
-            if new:
-                tx.add_many([d for _, d in wanted], record_ids=[i for i, _ in wanted])
-        if new:
-            out.receipts.append((tx.receipt(), "the answer"))
+        drafts = {said: question, spoken: reply, trace_id: trace}
+        # actor "agent" though a person spoke: an answer is derived, and goes with what it was derived from
+        with self._home.journal.transaction("turn", actor=AGENT) as tx:
+            if turn.resumed:
+                drafts = {record_id: draft for record_id, draft in drafts.items() if tx.row(record_id) is None}
+            if drafts:
+                tx.add_many(list(drafts.values()), record_ids=list(drafts))
+        if drafts:
+            out.receipts.append((tx.receipt(), "the exchange"))
 
     def _learned(
         self, out: WrittenTurn, asked: Mapping[str, Any], said: str, learned: Sequence[Mapping[str, Any]]
@@ -173,6 +164,7 @@ class Writer:
         asked: Mapping[str, Any],
         ids: Sequence[str],
         before: Sequence[Record],
+        answer: Mapping[str, Any],
         *,
         resumed: bool,
     ) -> None:
@@ -185,17 +177,26 @@ class Writer:
         if resumed:
             history = [records.history(child)[0].actor for child in sorted(records.child_ids(list(ids)))]
             done = {actor.removeprefix("memory:") for actor in history if actor.startswith("memory:")}
-        event = Event(
-            kind="turn", records=tuple(written.values()), before=tuple(before), namespace=tuple(asked["namespace"])
-        )
-        receipts = self._home.observe(event, skip=done)
+        place: dict[str, Any] = {"before": tuple(before), "namespace": tuple(asked["namespace"])}
         facts = [r for receipt, what in out.receipts if "fact" in what for r in receipt.record_ids]
         stated = tuple(r for r in records.get_many(facts).values() if r.is_live)
-        if stated:
-            receipts += self._home.observe(
-                Event(kind="fact", records=stated, before=tuple(before), namespace=tuple(asked["namespace"]))
-            )
-        receipts += self._home.maintain("turn")
+
+        def overheard(kind: str, data: Mapping[str, Any]) -> None:
+            if kind == "fault":
+                out.notes.append(f"memory '{data.get('memory')}': {data.get('error')}")
+
+        self._home.watchers.append(overheard)
+        try:
+            receipts = self._home.observe(Event(kind="turn", records=tuple(written.values()), **place), skip=done)
+            if stated:
+                receipts += self._home.observe(Event(kind="fact", records=stated, **place))
+            if not resumed:
+                told = _outcome(asked, answer, before)
+                fared = Event(kind="outcome", records=tuple(written.values()), data=told, **place)
+                receipts += self._home.feedback(fared)
+            receipts += self._home.maintain("turn")
+        finally:
+            self._home.watchers.remove(overheard)
         out.receipts += [(receipt, "derived by a memory") for receipt in receipts if receipt.seqs]
 
     def _before(self, turn: Turn, asked: Mapping[str, Any]) -> list[Record]:
@@ -215,6 +216,15 @@ class Writer:
             "seconds": cost.seconds,
         }
         return trace_of(asked, turn.log, outcome)
+
+
+def _outcome(asked: Mapping[str, Any], answer: Mapping[str, Any], before: Sequence[Record]) -> dict[str, Any]:
+    """How a turn fared, for memories that learn: what was cited, what a correction says of the last question."""
+    told: dict[str, Any] = {"cited": [i for _, i, _ in answer["cited"]], "stopped": answer["stopped"]}
+    questions = [r.body for r in before if r.attributes.get("role") == "user" and only_asks(r.body)]
+    if questions and parse(asked["text"]).wish is Wish.CORRECT:
+        told |= {"question": questions[-1], "clarification": asked["text"]}
+    return told
 
 
 def turns_before(home: Home, asked: Mapping[str, Any]) -> list[Record]:

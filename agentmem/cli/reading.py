@@ -16,6 +16,8 @@ def register(command: Command) -> None:
     ask = command("ask", "Answer a question from the memories, with citations.")
     ask.add_argument("question", nargs="+")
     ask.add_argument("--incognito", action="store_true", help="write nothing of this turn down")
+    ask.add_argument("--session", help="the session that this turn belongs to")
+    ask.add_argument("--speaker", help="who asks")
     ask.set_defaults(handler=_ask)
 
     recall = command("recall", "The records that answer a question, without an answer.")
@@ -52,7 +54,12 @@ def register(command: Command) -> None:
 
 def _ask(options: Options, arguments: argparse.Namespace) -> int:
     with options.open() as agent:
-        answer = agent.ask(" ".join(arguments.question), incognito=arguments.incognito)
+        answer = agent.ask(
+            " ".join(arguments.question),
+            incognito=arguments.incognito,
+            session=arguments.session,
+            speaker=arguments.speaker,
+        )
         lines = [answer.text]
         for number, hit in enumerate(answer.citations, 1):
             lines.append(f"  [{number}] {hit.record.id[:SHORT]} {place_of(hit.record)}  ({hit.memory} {hit.score:.2f})")

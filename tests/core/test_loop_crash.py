@@ -51,10 +51,10 @@ def tell(self, turn, receipt, what):
     kept(self, turn, receipt, what)
 g.Graph._tell_written = tell
 """
-AFTER_SAID = """
+IN_WRITE_BACK = """
 speaks = "It is written."
 import agentmem.writing as w
-w.Writer._answered = die
+w.Writer._exchange = die
 """
 AFTER_ANSWER = """
 speaks = "It is written."
@@ -87,7 +87,7 @@ def cut_off(home: Path, patch: str, text: str, *, model: str = "ScriptedStream(s
     [
         pytest.param(MID_ANSWER, BOAT, id="in mid-answer"),
         pytest.param(IN_A_TOOL, "Remember that my boat is blue.", id="in a tool"),
-        pytest.param(AFTER_SAID, BOAT, marks=pytest.mark.slow, id="after the message"),
+        pytest.param(IN_WRITE_BACK, BOAT, marks=pytest.mark.slow, id="in write back"),
         pytest.param(AFTER_ANSWER, BOAT, id="after the answer"),
         pytest.param(AFTER_OBSERVE, BOAT, marks=pytest.mark.slow, id="after observe"),
         pytest.param(AFTER_ALL, BOAT, marks=pytest.mark.slow, id="at the very end"),

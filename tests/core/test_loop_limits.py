@@ -152,7 +152,7 @@ def test_instructions_in_recalled_text_lead_to_no_tool_call_and_no_write(tmp_pat
         assert agent.show(victim).is_live
         assert not any(body.startswith(("Wire", "Mallory")) for body in bodies(agent))
         assert isinstance(told[-1], events.Answered)
-        assert [r.verb for r in told[-1].answer.receipts] == ["turn", "answer"]
+        assert [r.verb for r in told[-1].answer.receipts] == ["turn"]
 
 
 def test_even_when_the_user_asks_to_remember_only_their_own_words_are(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_model_remembers_corrects_and_forgets_when_the_user_asks(tmp_path: Pat
     with open_agent(tmp_path, ScriptedStream(wish)) as agent:
         assert agent.ask("What is a boat?").text == "Nothing to do."
         told = list(agent.stream("Please remember that my boat is blue."))
-        assert [e.receipt.verb for e in told if isinstance(e, events.Written)] == ["remember", "turn", "answer"]
+        assert [e.receipt.verb for e in told if isinstance(e, events.Written)] == ["remember", "turn"]
         (record,) = agent.records(kinds=("fact",))
         agent.ask("That is wrong, my boat is green.")
         assert agent.show(record.id).body == "My boat is green."

@@ -39,7 +39,7 @@ def test_an_answer_quotes_cites_and_is_written_down(tmp_path: Path) -> None:
         assert (said.body, spoken.body) == (QUESTION, answer.text)
         assert said.id in spoken.derived_from
         assert fact in spoken.derived_from
-        assert [r.verb for r in answer.receipts] == ["turn", "answer"]
+        assert [r.verb for r in answer.receipts] == ["turn"]
         assert answer.trace is not None
         trace = json.loads(agent.show(answer.trace).body)
         assert [s["event"] for s in trace["steps"]] == ["routed", "memory_asked", "recalled", "composed"]
@@ -115,7 +115,7 @@ def test_undoing_what_was_said_takes_answer_trace_and_derivations_along(tmp_path
 def test_correcting_a_record_takes_back_the_answers_that_quoted_it(tmp_path: Path) -> None:
     with open_agent(tmp_path) as agent:
         fact = agent.remember(HARBOUR).record_id
-        spoken = agent.ask(QUESTION).receipts[1].record_ids[0]
+        spoken = agent.ask(QUESTION).receipts[0].record_ids[1]
         receipt = agent.correct(fact, "The harbour office is at Pier 6.")
         assert agent.show(spoken).status is Status.RETRACTED
         assert "Pier 6" in agent.ask(QUESTION).text
@@ -366,3 +366,39 @@ def test_a_turn_that_is_cancelled_at_once_ends_with_a_sentence(tmp_path: Path) -
         last = list(stream)[-1]
         told = last.answer.stopped if isinstance(last, events.Answered) else getattr(last, "error", "")
         assert told == "stopped by the user"
+
+
+def test_a_turn_has_its_session_and_its_time_and_the_session_ends_with_the_agent(tmp_path: Path) -> None:
+    ends: list[str] = []
+
+    class Tidy(Words):
+        def maintain(self, phase: str) -> Any:
+            ends.append(phase)
+            return ()
+
+    with open_agent(tmp_path, memories={"tidy": Tidy}) as agent:
+        agent.ask("My boat is blue.")
+        agent.ask("My car is red.", session="yesterday", at=1_700_000_000.0, speaker="Ines")
+        first, second = (r for r in turns(agent) if r.attributes["role"] == "user")
+        assert first.session == agent.loop.session
+        assert first.valid_from is not None
+        assert (second.session, second.valid_from, second.speaker) == ("yesterday", 1_700_000_000.0, "Ines")
+        assert ends == ["turn", "turn"]
+    assert ends == ["turn", "turn", "session"]
+
+
+def test_memories_hear_how_an_answer_fared_and_what_a_correction_says_of_it(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+
+    class Learns(Words):
+        def feedback(self, event: Any) -> Any:
+            heard.append(dict(event.data))
+            return ()
+
+    with open_agent(tmp_path, memories={"learns": Learns}) as agent:
+        fact = agent.remember(HARBOUR).record_id
+        agent.ask(QUESTION)
+        agent.ask("Actually, I meant the harbour office of Brack.")
+    assert heard[0]["cited"] == [fact]
+    assert heard[1]["question"] == QUESTION
+    assert heard[1]["clarification"].startswith("Actually")
