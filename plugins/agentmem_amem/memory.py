@@ -5,7 +5,8 @@ A recalled note stands for its text. Evolution writes a new version of a note, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from agentmem.contract import Capability, Context, Memory, MemoryConfig
@@ -29,6 +30,7 @@ class AMemMemory(Memory):
         super().__init__(context, config)
         self._settings = cast(AMemConfig, self.config)
         self._index = HybridIndex(context)
+        self._notes: Notes | None = None  # who links to whom; made at the first question after a change
 
     # ---- the three verbs
 
@@ -40,6 +42,7 @@ class AMemMemory(Memory):
 
     def apply(self, changes: Sequence[Change]) -> None:
         self._index.apply(changes)
+        self._notes = None
 
     def recall(self, query: Query) -> Recall:
         """Texts like the question, by their own words or their note's, then what their notes link to."""
@@ -121,16 +124,27 @@ class AMemMemory(Memory):
         return [text for text in map(self._index.get, record.derived_from) if text is not None]
 
     def _notes_of(self, record: Record) -> list[Record]:
-        return sorted(filter(self._is_ours, self.context.records.children(record.id)), key=lambda note: note.id)
+        if self._notes is None:
+            self._notes = Notes(filter(self._is_ours, self._index.records()))
+        return self._notes.about.get(record.id, [])
 
     def _linked(self, record: Record) -> list[Record]:
         """Texts that this one's notes link to, and texts whose notes link to it."""
         out = [link.target for note in self._notes_of(record) for link in note.links if link.relation == _RELATED]
-        back = [
-            source
-            for note in self._index.records()
-            if self._is_ours(note) and any(link.target == record.id for link in note.links)
-            for source in note.derived_from
-        ]
+        back = self._notes.linking_to.get(record.id, []) if self._notes is not None else []
         found = map(self._index.get, dict.fromkeys([*out, *back]))
         return [text for text in found if text is not None and text.id != record.id]
+
+
+class Notes:
+    """Notes by the text that they are about, and texts by what their notes link to."""
+
+    def __init__(self, notes: Iterable[Record]) -> None:
+        self.about: dict[str, list[Record]] = defaultdict(list)
+        self.linking_to: dict[str, list[str]] = defaultdict(list)
+        for note in notes:
+            for text_id in note.derived_from:
+                self.about[text_id].append(note)
+                for link in note.links:
+                    if link.relation == _RELATED:
+                        self.linking_to[link.target].append(text_id)
