@@ -329,12 +329,13 @@ class Home:
     def propose(self, name: str, proposals: Iterable[Proposal]) -> Receipt:
         """Write what the memory ``name`` derived; drafts that it does not admit are kept as archived records."""
         memory = self.views[name].memory
+        # judged before the write lock is taken: an admission may run a model
+        judged = [(p, memory.admit(p) if isinstance(p, Draft) else Verdict(accepted=True)) for p in proposals]
         with self.journal.transaction("derive", actor=f"memory:{name}") as tx:
-            for proposal in proposals:
+            for proposal, verdict in judged:
                 if not isinstance(proposal, Draft):
                     tx.update(proposal)
                     continue
-                verdict = memory.admit(proposal)
                 status = Status.ACTIVE if verdict.accepted else Status.ARCHIVED
                 record_id = tx.add(proposal, status=status)
                 if not verdict.accepted or verdict.figures:

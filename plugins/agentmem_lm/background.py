@@ -97,4 +97,5 @@ def whitener(moment: Tensor, *, ridge: float = 1e-3) -> Tensor:
     exact = moment.double()
     eye = torch.eye(len(exact), dtype=torch.float64)
     inverse = torch.linalg.inv(exact + ridge * exact.diagonal().mean() * eye)
-    return torch.linalg.cholesky((inverse + inverse.T) / 2).float()
+    lower: Tensor = torch.linalg.cholesky((inverse + inverse.T) / 2).float()
+    return lower

@@ -129,6 +129,19 @@ class CausalModel:
         """The network with nothing mounted, held under the lock: what edits are computed against."""
         return self.use(base=True)
 
+    @contextmanager
+    def as_it_is(self) -> Iterator[None]:
+        """Within the block calls leave what is mounted alone: for whoever hangs something on the model to try it.
+
+        ``base=True`` still takes the standing edits off; what was hung on by hand is not among them.
+        """
+        with self._lock:
+            before, self._stack.frozen = self._stack.frozen, True
+            try:
+                yield
+            finally:
+                self._stack.frozen = before
+
     def mount(self, memory: object, namespace: Namespace = (), as_of: float | None = None) -> Mount:
         """Mount the memory's live edits until changed, or until the end of a `with` block.
 

@@ -63,6 +63,7 @@ class MountStack:
         self._model = model
         self._pins: dict[int, _Pin] = {}  # by the identity of the memory
         self._mounted: list[_Mounted] = []
+        self.frozen = False  # while something is tried, calls do not change what is mounted
 
     def add(self, pin: _Pin) -> _Pin | None:
         """Let the memory be mounted from now on; returns the standing order that this one replaces."""
@@ -87,6 +88,8 @@ class MountStack:
 
     def bring_to(self, namespace: Namespace, as_of: float | None, base: bool) -> None:
         """Mount exactly what these arguments ask for; what is already right stays mounted."""
+        if self.frozen:
+            return
         wanted = [] if base else list(self._wanted(namespace, as_of))
         same = 0
         for mounted, (pin, key) in zip(self._mounted, wanted, strict=False):

@@ -1,0 +1,253 @@
+"""What all memories of weight edits share: from events to admitted drafts, and which edits are live where.
+
+A subclass brings its method: how edits are computed (`compute`), mounted (`mount_into`) and tried (`trial`). Every
+edit is a record of kind "edit" that derives from the fact it puts into weights; its blob holds what was computed.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from agentmem.contract import Capability, Memory, MemoryConfig
+from agentmem.errors import AgentmemError, Missing
+from agentmem.records import (
+    Change,
+    CheckLine,
+    Draft,
+    EditRequest,
+    Event,
+    Hit,
+    Namespace,
+    Query,
+    Recall,
+    Record,
+    Verdict,
+)
+from agentmem_lm.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from agentmem_lm.model import CausalModel
+    from agentmem_lm.requests import Wish
+
+EDIT = "edit"
+Trial = Callable[[], AbstractContextManager[Any]]
+_PROBES = 24  # of the frozen probe set
+
+
+class EditConfig(MemoryConfig):
+    """Settings of every weight memory. ``layer`` None: found by the interchange test; ``background``: a file of texts,
+    one a line, to take statistics from."""
+
+    layer: int | None = None
+    background: str | None = None
+    examine: bool = True
+    admission: Thresholds = Thresholds()
+
+
+class EditMemory(Memory):
+    """Base of the memories that edit the weights of the local model."""
+
+    kinds = frozenset({EDIT})
+    capabilities = Capability.NEEDS_LOCAL_MODEL
+    Config: ClassVar[type[MemoryConfig]] = EditConfig
+    mount_order: ClassVar[int] = 30
+
+    def __init__(self, context: Any, config: Any = None) -> None:
+        super().__init__(context, config)
+        self._live: dict[tuple[Namespace, float | None], tuple[int, tuple[Record, ...]]] = {}
+        if context.local_model is not None:
+            context.local_model.mount(self)
+
+    # ---- the method, brought by subclasses
+
+    @abstractmethod
+    def compute(self, wishes: Sequence[Wish], standing: Sequence[Record]) -> list[dict[str, bytes]]:
+        """The blobs of each wish, computed on the bare base; ``standing`` are the live edits around them."""
+
+    @abstractmethod
+    def trial(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> Trial:
+        """A context in which the model has the standing edits and these mounted."""
+
+    @abstractmethod
+    def mount_into(self, model: CausalModel, namespace: Namespace, as_of: float | None) -> Callable[[], None]:
+        """Mount the live edits; returns what takes them off, bit for bit."""
+
+    # ---- the contract
+
+    def observe(self, event: Event) -> Sequence[Draft]:
+        """Edits for the requests of the event; computed, not yet admitted."""
+        if event.kind != EDIT or not event.requests:
+            return ()
+        model = self.model
+        wishes = [self.wish(request) for request in event.requests]
+        standing = self.live(event.namespace)
+        blobs = self.compute(wishes, standing)
+        verdicts = self._examined(wishes, blobs)
+        return [
+            Draft(
+                body=f"{wish.prompts[0]} {wish.target}",
+                kind=EDIT,
+                namespace=wish.request.namespace,
+                subject=wish.subject,
+                relation=wish.request.relation or wish.request.prompt,
+                object=wish.target,
+                derived_from=(wish.edit_id,) if wish.edit_id else (),
+                blobs=blob,
+                memories=(self.name,),
+                attributes={
+                    "memory": self.name,
+                    "fingerprint": model.fingerprint,
+                    "request": _plain(wish.request),
+                    "admission": {
+                        "accepted": verdict.accepted,
+                        "reason": verdict.reason,
+                        "figures": {name: round(value, 4) for name, value in verdict.figures.items()},
+                    },
+                },
+            )
+            for wish, blob, verdict in zip(wishes, blobs, verdicts, strict=True)
+        ]
+
+    def _examined(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> list[Verdict]:
+        from agentmem_lm.admission import examine
+
+        if not self.config.examine:  # type: ignore[attr-defined]
+            return [Verdict(accepted=True)] * len(wishes)
+        limits = self.config.admission  # type: ignore[attr-defined]
+        texts = self.texts[:_PROBES]
+        probes = [text[: len(text) * 2 // 3].rsplit(" ", 1)[0] for text in texts]
+        found = examine(self.model, wishes, self.trial(wishes, blobs), probes=probes, texts=texts, limits=limits)
+        return [examination.verdict(limits) for examination in found]
+
+    def admit(self, draft: Draft) -> Verdict:
+        """The verdict of the examination, made when the edit was computed."""
+        kept = draft.attributes.get("admission")
+        if not isinstance(kept, dict):
+            return Verdict(accepted=True)
+        return Verdict(accepted=kept["accepted"], reason=kept["reason"], figures=kept["figures"])
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Nothing is kept: what is live is asked of the journal when the model is next used."""
+        self._live.clear()
+
+    def recall(self, query: Query) -> Recall:
+        """The edits whose subject stands in the question: evidence that the model was told, and of what."""
+        asked = query.text.casefold()
+        hits = [
+            Hit(record, 1.0, why=f"edited into the weights by {self.name}", path=(record.subject or "", self.name))
+            for record in self.live(query.namespace, query.as_of)
+            if record.subject and record.subject.casefold() in asked and query.admits(record)
+        ]
+        scope = 1.0 if hits else 0.0
+        if not hits:
+            return Recall(abstain="no edit is about anything named in the question", signals={"scope": scope})
+        return Recall(hits=tuple(sorted(hits, key=lambda h: h.record_id)[: query.k]), signals={"scope": scope})
+
+    def check(self) -> Sequence[CheckLine]:
+        live = self.live(())
+        if self.context.local_model is None:
+            return [CheckLine("note", f"{self.name}: no local model is set", "--local-model demo")] if live else []
+        lines = [CheckLine("ok", f"{self.name}: {len(live)} edits are live")]
+        try:
+            other = [r for r in live if r.attributes.get("fingerprint") != self.model.fingerprint] if live else []
+        except AgentmemError as error:
+            return [*lines, CheckLine("error", str(error))]
+        if other:
+            text = f"{self.name}: {len(other)} edits were computed on another base model and are not mounted"
+            lines.append(CheckLine("warning", text, "use that model again, or edit anew"))
+        return lines
+
+    # ---- what is live
+
+    def live(self, namespace: Namespace, as_of: float | None = None) -> tuple[Record, ...]:
+        """The edits of this memory that are live in a namespace, in journal order."""
+        head = self.context.records.head()
+        kept = self._live.get((namespace, as_of))
+        if kept is None or kept[0] != head:
+            found = self.context.records.find(namespace=namespace, kinds=(EDIT,), as_of=as_of)
+            kept = (head, tuple(r for r in found if r.attributes.get("memory") == self.name))
+            self._live[(namespace, as_of)] = kept
+        return kept[1]
+
+    def mountable(self, namespace: Namespace, as_of: float | None = None) -> tuple[Record, ...]:
+        """Those of the live edits that were computed on this base model."""
+        live = self.live(namespace, as_of)
+        if not live:
+            return ()
+        fingerprint = self.model.fingerprint
+        return tuple(r for r in live if r.attributes.get("fingerprint") == fingerprint)
+
+    def mount_key(self, namespace: Namespace, as_of: float | None) -> Hashable | None:
+        """Which edits would be mounted."""
+        live = self.live(namespace, as_of)
+        return tuple((r.id, r.version_id) for r in live) or None
+
+    # ---- the model
+
+    @property
+    def model(self) -> CausalModel:
+        """The local model, loaded now; Missing when none is set."""
+        held = self.context.local_model
+        if held is None:
+            raise Missing(f"'{self.name}' edits a local model and none is set; give --local-model demo, or a folder")
+        return held.loaded() if hasattr(held, "loaded") else held  # type: ignore[return-value]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Ordinary text of the model's world."""
+        from agentmem_lm.background import background_texts
+
+        given: list[str] = []
+        path = self.config.background  # type: ignore[attr-defined]
+        if path:
+            given = [line for line in Path(path).expanduser().read_text(encoding="utf-8").splitlines() if line.strip()]
+        return background_texts(self.model, given)
+
+    @cached_property
+    def layer(self) -> int:
+        """The layer whose output is edited at the subject; Refused when the model has no such site."""
+        chosen: int | None = self.config.layer  # type: ignore[attr-defined]
+        if chosen is not None:
+            return chosen
+        from agentmem_lm.command import demo_prompts
+        from agentmem_lm.sites import find_sites
+
+        asked = demo_prompts() if self.model.manners.world == "demo" else None
+        return find_sites(self.model, asked, cache=self.cache).checked().best
+
+    @property
+    def cache(self) -> Path:
+        """The memory's own folder: everything in it can be computed again."""
+        return self.context.data_dir
+
+    def wish(self, request: EditRequest) -> Wish:
+        """The request made whole with what the journal knows of its subject."""
+        from agentmem_lm.requests import wish_of
+
+        others = []
+        for record in self.context.records.find(namespace=request.namespace, kinds=("fact",), subject=request.subject):
+            told = record.attributes.get(EDIT)
+            if told and record.id != request.record_id:
+                others.append(told["prompt"])
+        count = self.model.encode_end
+        return wish_of(request, lambda text: len(count(text)), others=others, edit_id=request.record_id or "")
+
+
+def request_of(record: Record) -> EditRequest:
+    """The request that a live edit was computed from."""
+    data = dict(record.attributes["request"])
+    for name in ("paraphrases", "preserve", "locality", "namespace"):
+        data[name] = tuple(data.get(name, ()))
+    return EditRequest(**data)
+
+
+def _plain(request: EditRequest) -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(json.dumps(asdict(request)))
+    return kept

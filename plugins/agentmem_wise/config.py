@@ -1,0 +1,34 @@
+"""Settings of the memory `wise`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agentmem_lm.edits import EditConfig
+
+
+class WiseConfig(EditConfig):
+    """``router``: "key" keeps slots per subject behind a gate, "activation" is the paper's side memory.
+
+    ``gate`` is the whitened cosine above which a slot speaks; ``same_key`` the cosine above which two keys of a slot
+    are one; ``steps``, ``rate``, ``preserve_weight`` steer the optimisation (see `agentmem_lm.shifts`). The others
+    are of the activation router: shard size, mask density, margins (alpha, beta, gamma) and TIES density.
+    """
+
+    router: Literal["key", "activation"] = "key"
+    gate: float = 0.6
+    same_key: float = 0.97
+    steps: int = 30
+    rate: float = 0.7
+    preserve_weight: float = 0.5
+    group: int = 25
+    side_layer: int | None = None
+    shard: int = 20
+    mask_density: float = 0.2
+    side_steps: int = 40
+    side_rate: float = 1.0
+    alpha: float = 5.0
+    beta: float = 20.0
+    gamma: float = 10.0
+    ties_density: float = 0.53
+    activation_ratio: float = 0.88

@@ -1,0 +1,203 @@
+"""The memory `wise`: speaks the contract; the two ways of routing are `slots` and `activation`.
+
+Facts about one subject share one place in the model, so they share one slot: a slot is computed jointly over the live
+edits of its subject, and kept with the edit that completed it. What an undo leaves without a slot of its own (one of
+three edits of a subject taken back) is computed again at the next use, from the same requests, and cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from agentmem.contract import Capability
+from agentmem.records import Namespace, Record
+from agentmem_lm.edits import EditMemory, Trial, request_of
+from agentmem_wise.config import WiseConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from agentmem_lm.model import CausalModel
+    from agentmem_lm.requests import Wish
+    from agentmem_wise.activation import SideMemory
+    from agentmem_wise.slots import Slot, SlotTable
+
+
+class WiseMemory(EditMemory):
+    """Edits as slots per subject (``router="key"``) or as a trained side memory (``router="activation"``)."""
+
+    name = "wise"
+    capabilities = Capability.NEEDS_LOCAL_MODEL
+    Config: ClassVar[type[WiseConfig]] = WiseConfig
+    mount_order: ClassVar[int] = 30
+    config: WiseConfig
+
+    # ---- computing
+
+    def compute(self, wishes: Sequence[Wish], standing: Sequence[Record]) -> list[dict[str, bytes]]:
+        """A slot for each wish, jointly with the other live edits of its subject."""
+        if self.config.router == "activation":
+            return [{} for _ in wishes]  # the side memory is trained over all live edits at the next use
+        around: dict[str, dict[str, Wish]] = defaultdict(dict)
+        for record in standing:
+            if record.attributes.get("fingerprint") == self.model.fingerprint:
+                around[record.subject or ""][record.relation or ""] = self._wish_of(record)
+        for wish in wishes:
+            around[wish.subject][wish.request.relation or wish.request.prompt] = wish
+        subjects = list(dict.fromkeys(wish.subject for wish in wishes))
+        groups = {subject: list(around[subject].values()) for subject in subjects}
+        slots = self._optimised(list(groups.values()))
+        by_subject = dict(zip(subjects, slots, strict=True))
+        return [{_name_of(groups[wish.subject]): by_subject[wish.subject].to_bytes()} for wish in wishes]
+
+    def _optimised(self, groups: Sequence[Sequence[Wish]]) -> list[Slot]:
+        from agentmem_lm.shifts import ShiftSettings, optimise
+        from agentmem_wise.slots import Slot, thinned
+
+        config = self.config
+        settings = ShiftSettings(steps=config.steps, rate=config.rate, preserve_weight=config.preserve_weight)
+        slots = []
+        for start in range(0, len(groups), config.group):
+            for shift in optimise(self.model, self.layer, groups[start : start + config.group], settings):
+                slots.append(Slot(thinned(shift.keys, self.whitener, config.same_key).half(), shift.delta))
+        return slots
+
+    def _wish_of(self, record: Record) -> Wish:
+        from dataclasses import replace
+
+        parent = record.derived_from[0] if record.derived_from else record.id
+        return replace(self.wish(request_of(record)), edit_id=parent)
+
+    @cached_property
+    def whitener(self) -> Tensor:
+        """(d_inner, d_inner), float32, from the background texts."""
+        from agentmem_lm.background import second_moment, whitener
+
+        return whitener(second_moment(self.model, self.layer, self.texts, cache=self.cache))
+
+    # ---- mounting
+
+    def mount_key(self, namespace: Namespace, as_of: float | None) -> Hashable | None:
+        """The live edits; what they still lack is computed here, before anything is mounted."""
+        key = super().mount_key(namespace, as_of)
+        if key is not None and self.config.router == "key":
+            self._slots(self.mountable(namespace, as_of))
+        return key
+
+    def mount_into(self, model: CausalModel, namespace: Namespace, as_of: float | None) -> Callable[[], None]:
+        live = self.mountable(namespace, as_of)
+        if not live:
+            return lambda: None
+        if self.config.router == "activation":
+            return self._side(live).attach(model.structure.layers[self.side_layer].down)
+        return self._table(list(self._slots(live).values())).attach(model.structure.layers[self.layer].down.module)
+
+    def _table(self, slots: Sequence[Slot]) -> SlotTable:
+        from agentmem_wise.slots import SlotTable
+
+        return SlotTable(slots, self.whitener, self.config.gate, self.model.device)
+
+    def _slots(self, live: Sequence[Record]) -> dict[str, Slot]:
+        """The slot of each subject that has live edits."""
+        by_subject: dict[str, list[Record]] = defaultdict(list)
+        for record in live:
+            by_subject[record.subject or record.id].append(record)
+        return {subject: self._slot(records) for subject, records in sorted(by_subject.items())}
+
+    def _slot(self, records: Sequence[Record]) -> Slot:
+        from agentmem_wise.slots import Slot
+
+        latest = {record.relation: record for record in records}
+        wanted = _name(r.derived_from[0] if r.derived_from else r.id for r in latest.values())
+        if wanted in self._held:
+            return self._held[wanted]
+        for record in reversed(records):
+            if wanted in record.blobs:
+                slot = Slot.from_bytes(self.context.blobs.read(record.blobs[wanted]))
+                break
+        else:
+            slot = self._recomputed(wanted, [self._wish_of(record) for record in latest.values()])
+        self._held[wanted] = slot
+        return slot
+
+    @cached_property
+    def _held(self) -> dict[str, Slot]:
+        return {}
+
+    def _recomputed(self, name: str, group: Sequence[Wish]) -> Slot:
+        """The slot of edits that were never computed together, from the cache when it was needed before."""
+        from agentmem_wise.slots import Slot
+
+        digest = hashlib.sha256(f"{self.model.fingerprint}{name}{self.config.model_dump_json()}".encode()).hexdigest()
+        path = self.cache / f"slot-{digest[:24]}.safetensors"
+        if path.is_file():
+            return Slot.from_bytes(path.read_bytes())
+        (slot,) = self._optimised([group])
+        if not self.context.readonly:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(".part")
+            draft.write_bytes(slot.to_bytes())
+            draft.replace(path)
+        return slot
+
+    def trial(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> Trial:
+        """The standing edits with these in place of theirs."""
+        from agentmem_wise.slots import Slot
+
+        namespace = wishes[0].request.namespace
+        slots = dict(self._slots(self.mountable(namespace))) if self.config.router == "key" else {}
+        for wish, blob in zip(wishes, blobs, strict=True):
+            for data in blob.values():
+                slots[wish.subject] = Slot.from_bytes(data)
+
+        @contextmanager
+        def mounted() -> Iterator[None]:
+            with self.model.use(base=True) as _net:
+                if self.config.router == "activation":
+                    live = [*self.mountable(namespace)]
+                    off = self._side(live, extra=wishes).attach(self.model.structure.layers[self.side_layer].down)
+                else:
+                    off = self._table(list(slots.values())).attach(self.model.structure.layers[self.layer].down.module)
+                try:
+                    with self.model.as_it_is():
+                        yield
+                finally:
+                    off()
+
+        return mounted
+
+    # ---- the activation router
+
+    @property
+    def side_layer(self) -> int:
+        """The layer of the side memory: mid to late, as in the paper."""
+        chosen = self.config.side_layer
+        return chosen if chosen is not None else max(self.layer, (2 * len(self.model.structure)) // 3)
+
+    def _side(self, live: Sequence[Record], extra: Sequence[Wish] = ()) -> SideMemory:
+        from agentmem_wise.activation import trained_side_memory
+
+        wishes = [*(self._wish_of(record) for record in live), *extra]
+        name = _name([wish.edit_id or wish.prompts[0] for wish in wishes])
+        if name not in self._sides:
+            self._sides.clear()  # one at a time: it is as large as the layer's matrix
+            self._sides[name] = trained_side_memory(self.model, self.side_layer, wishes, self.config, self.texts)
+        return self._sides[name]
+
+    @cached_property
+    def _sides(self) -> dict[str, SideMemory]:
+        return {}
+
+
+def _name_of(group: Sequence[Wish]) -> str:
+    return _name(wish.edit_id or wish.prompts[0] for wish in group)
+
+
+def _name(ids: Any) -> str:
+    """The name of a slot's blob: which facts it covers, in any order."""
+    return "slot-" + hashlib.sha256("\0".join(sorted(ids)).encode()).hexdigest()[:16]
