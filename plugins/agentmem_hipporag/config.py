@@ -25,8 +25,9 @@ class HippoRAGConfig(MemoryConfig):
     entity_mass: float = Field(default=0.6, ge=0, le=1)  # share of the mass that starts at the question's entities
     damping: float = Field(default=0.6, gt=0, lt=1)
     eps: float = Field(default=1e-5, gt=0)  # mass per entry of a row below which it is not pushed on
-    late: float = Field(default=0.5, ge=0)  # how much the similarity counts once more at the end
-    w_title: float = Field(default=6.0, ge=0)  # an entity's own page against the pages that mention it
+    late: float = Field(default=1.0, ge=0)  # how much the similarity counts once more at the end
+    w_title: float = Field(default=10.0, ge=0)  # an entity's own page against the pages that mention it
+    w_page: float = Field(default=1.0, ge=0)  # a page's own title against the other names on it
     w_relation: float = Field(default=0.0, ge=0)
     w_synonym: float = Field(default=0.0, ge=0)
     with_page: float = Field(default=3.0, ge=0)  # pull of an entity that has a page of its own
@@ -51,6 +52,7 @@ class HippoRAGConfig(MemoryConfig):
                 page_to_title=0.0, title_to_page=0.0, relation=2.0, synonym=2.0, synonym_floor=self.synonym_floor
             )
         return Weights(
+            page_to_title=self.w_page,
             title_to_page=self.w_title,
             relation=self.w_relation,
             synonym=self.w_synonym,

@@ -26,13 +26,12 @@ def transition_matrix(terrain: Terrain) -> sp.csr_matrix:
 
 
 def power_iteration(matrix: sp.csr_matrix, seeds: Ints, mass: Floats, *, damping: float, rounds: int = 60) -> Floats:
-    """(n,), sums to 1: the stopping distribution of the walk that `push` approximates. Sinks keep what they hold."""
+    """(n,), sums to 1: the stopping distribution of the walk that `push` approximates, beginning anew at dead ends."""
     n = matrix.shape[0]
-    sink = np.asarray(matrix.sum(axis=0)).ravel() == 0
     waiting = np.zeros(n)
     waiting[seeds] = mass
     score = np.zeros(n)
     for _ in range(rounds):
-        score += np.where(sink, 1.0, 1 - damping) * waiting
-        waiting = damping * (matrix @ np.where(sink, 0.0, waiting))
-    return score + waiting
+        score += (1 - damping) * waiting
+        waiting = damping * (matrix @ waiting)
+    return score / score.sum()

@@ -28,6 +28,9 @@ _CYRILLIC_ENDING = re.compile(
 )
 
 
+_PLURAL = re.compile(r"(?<=[a-z]{3}[a-rtv-z])s\b")  # not in words on -ss and -us
+
+
 def words(text: str) -> list[str]:
     """The words of a text, normalised: NFKC, case folded, symbols of names like `c++` and `u.s` kept."""
     return [
@@ -48,16 +51,16 @@ def name_key(text: str) -> str:
 
 
 def loose_key(key: str) -> str:
-    """A coarser form under which a name is found when its key is not: no marks, no dots, no Cyrillic endings.
+    """A coarser form under which a name is found when its key is not: no marks, no dots, no plural s, no Cyrillic endings.
 
-    `łódź` and `lodz`, `u.s` and `us`, `москва` and `москве` meet here.
+    `łódź` and `lodz`, `u.s` and `us`, `gila monsters` and `gila monster`, `москва` and `москве` meet here.
     """
     if key.isascii():
-        return key.replace(".", "")
+        return _PLURAL.sub("", key.replace(".", ""))
     plain = unicodedata.normalize("NFKD", key.translate(_STROKES))
-    plain = "".join(c for c in plain if not unicodedata.combining(c) or not ("\u0300" <= c <= "\u036f"))
+    plain = "".join(c for c in plain if not "\u0300" <= c <= "\u036f")
     plain = unicodedata.normalize("NFKC", plain).replace(".", "")
-    return _CYRILLIC.sub(lambda m: _CYRILLIC_ENDING.sub("", m.group()), plain)
+    return _PLURAL.sub("", _CYRILLIC.sub(lambda m: _CYRILLIC_ENDING.sub("", m.group()), plain))
 
 
 def is_ideographic(text: str) -> bool:

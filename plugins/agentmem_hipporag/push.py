@@ -97,8 +97,9 @@ def push(
 ) -> Spread:
     """Spread `mass` (sums to 1) from `seeds` (unique nodes) until no row holds more than `eps` per entry.
 
-    All rows above the threshold are pushed at once, round by round. What is left below it stays where it lies, so the
-    scores still sum to one. Rows without an entry to follow keep what they have.
+    All rows above the threshold are pushed at once, round by round. What is left below it counts where it lies. Where
+    there is no entry to follow, the walk begins anew; so a dead end draws no more than its share, and scores are
+    brought to the sum of one at the end.
     """
     waiting, score = scratch.mass, scratch.score
     touched = [seeds]
@@ -116,15 +117,15 @@ def push(
         index, target, weight, read = row_entries(terrain, front, [(s[heavy], n[heavy]) for s, n in bounds])
         entries += read
         total = np.bincount(index, weights=weight, minlength=len(front))
-        stays = np.where(total > 0, 1 - damping, 1.0)
-        score[front] += stays * held
+        score[front] += (1 - damping) * held
         waiting[front] = 0
         share = np.divide(damping * held, total, out=np.zeros_like(held), where=total > 0)
         np.add.at(waiting, target, share[index] * weight)
         touched.append(target)
         front = distinct(target[waiting[target] > eps])
     nodes = distinct(np.concatenate(touched))
-    out = score[nodes] + waiting[nodes]
+    out = score[nodes] + (1 - damping) * waiting[nodes]
+    out /= out.sum()
     score[nodes] = 0
     waiting[nodes] = 0
     return Spread(nodes, out, entries, rounds)

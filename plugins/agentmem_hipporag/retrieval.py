@@ -21,6 +21,10 @@ from agentmem_hipporag.vectors import VectorFile, Vectors
 
 _DIGITS = 12  # scores are rounded before they are compared, so that the order of additions never decides a rank
 _LONGEST_PATH = 6
+HUB = 8  # an entity that more passages name, and more than this share of all, tells less
+HUB_SHARE = 0.01
+LEAST_PRIOR = 10
+PRIOR_SHARE = 0.25  # of the passages at most enter by their similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,13 @@ class Ranking:
     ms: dict[str, float] = field(default_factory=dict)
 
 
-def dense_prior(similarities: Vectors, top: int) -> tuple[NDArray[np.int64], Floats]:
-    """The best `top` passages by similarity and how far each is above the rest: 1 at the best, 0 at the first left out.
+def dense_prior(similarities: Vectors, top: int, share: float = PRIOR_SHARE) -> tuple[NDArray[np.int64], Floats]:
+    """The best `top` passages (at most a `share` of all) by similarity and how far each is above the rest: 1 at the best, 0 at the first left out.
 
     Counting from the cut and not from the worst of all passages keeps the contrast the same in a large store.
     """
     n = len(similarities)
+    top = min(top, max(int(share * n), LEAST_PRIOR))
     if not n:
         return np.zeros(0, dtype=np.int64), np.zeros(0)
     values = similarities.astype(np.float64)
@@ -63,15 +68,19 @@ def dense_prior(similarities: Vectors, top: int) -> tuple[NDArray[np.int64], Flo
     return best, height / height.max() if height.max() > 0 else np.ones(len(best))
 
 
-def entity_seeds(links: Sequence[Link], df: NDArray[np.int32], pages: Ints, prior: Floats, entity_mass: float) -> Seeds:
+def entity_seeds(links: Sequence[Link], df: NDArray[np.int32], n_pages: int, pages: Ints, prior: Floats, entity_mass: float) -> Seeds:
     """Mass on the question's entities by 1 / (passages that name them), the rest on the prior's passages.
 
-    The passages sum to 1 - entity_mass; without links they get everything, without a prior the links do.
+    The entities get `entity_mass` if one of them is telling: named by few of the `n_pages` passages. The speaker of
+    every other turn of a chat tells nothing, and then the passages get nearly all. Without a prior the links do.
     """
     nodes = np.array([link.node for link in links], dtype=np.int32)
-    weight = np.array([link.strength for link in links]) / np.maximum(df[nodes], 1) if len(links) else np.zeros(0)
+    strength = np.array([link.strength for link in links])
+    named_by = np.maximum(df[nodes], 1)
+    weight = strength / named_by
+    telling = strength * np.minimum(1.0, max(HUB, HUB_SHARE * n_pages) / named_by)
     total = prior.sum()
-    share = (entity_mass if total > 0 else 1.0) if len(links) else 0.0
+    share = (entity_mass * float(telling.max()) if total > 0 else 1.0) if len(links) else 0.0
     passages = prior / total * (1 - share) if total > 0 else prior
     entities = weight / weight.sum() * share if len(links) else weight
     return Seeds(np.concatenate([nodes, pages]).astype(np.int32), np.concatenate([entities, passages]))
@@ -127,7 +136,7 @@ def retrieve(
     dense_ms = (time.perf_counter() - started) * 1e3
     if not links:
         return Ranking(*best_by(sight.pages, similarities.astype(np.float64), k), ms={"dense": dense_ms})
-    seeds = entity_seeds(links, sight.df, sight.pages[prior_at], prior, config.entity_mass)
+    seeds = entity_seeds(links, sight.df, len(sight.pages), sight.pages[prior_at], prior, config.entity_mass)
     started = time.perf_counter()
     spread = walk(graph, sight, seeds, config)
     push_ms = (time.perf_counter() - started) * 1e3

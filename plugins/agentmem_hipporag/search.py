@@ -89,7 +89,7 @@ def _by_facts(
     links = phrase_links(facts, sight.df)
     if not links:
         return Ranking(*best_by(sight.pages, similarities.astype(np.float64), k))
-    at, prior = dense_prior(similarities, len(similarities))
+    at, prior = dense_prior(similarities, len(similarities), share=1.0)
     seeds = phrase_seeds(links, sight.pages[at], prior, index.config.passage_weight)
     spread = walk(index.graph, sight, seeds, index.config)
     pages, scores = rank_pages(spread, sight, np.ones(len(sight.pages)), k)
