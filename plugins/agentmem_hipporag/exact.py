@@ -34,4 +34,5 @@ def power_iteration(matrix: sp.csr_matrix, seeds: Ints, mass: Floats, *, damping
     for _ in range(rounds):
         score += (1 - damping) * waiting
         waiting = damping * (matrix @ waiting)
-    return score / score.sum()
+    final: Floats = score / score.sum()
+    return final

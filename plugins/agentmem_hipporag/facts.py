@@ -22,7 +22,7 @@ from agentmem_hipporag.graph import KnowledgeGraph, Sight
 from agentmem_hipporag.indexing import Triple
 from agentmem_hipporag.linking import Link
 from agentmem_hipporag.names import name_key
-from agentmem_hipporag.retrieval import Seeds
+from agentmem_hipporag.retrieval import Prior, Seeds
 from agentmem_hipporag.store import SYNONYMS, Store
 from agentmem_hipporag.vectors import VectorFile, Vectors
 
@@ -153,8 +153,8 @@ def phrase_links(facts: Sequence[LinkedFact], df: NDArray[np.int32]) -> list[Lin
     return sorted((link for link in weighted if link.strength > 0), key=lambda link: (-link.strength, link.node))
 
 
-def phrase_seeds(links: Sequence[Link], pages: Ints, prior: NDArray[np.float64], passage_weight: float) -> Seeds:
-    """Phrases with their weight, every passage with its scaled similarity times `passage_weight`; sums to one."""
-    nodes = np.concatenate([np.array([link.node for link in links], dtype=np.int32), pages]).astype(np.int32)
-    mass = np.concatenate([np.array([link.strength for link in links]), passage_weight * prior])
+def phrase_seeds(links: Sequence[Link], prior: Prior, passage_weight: float) -> Seeds:
+    """Phrases with their weight, passages with their scaled similarity times `passage_weight`; sums to one."""
+    nodes = np.concatenate([np.array([link.node for link in links], dtype=np.int32), prior.pages]).astype(np.int32)
+    mass = np.concatenate([np.array([link.strength for link in links]), passage_weight * prior.height])
     return Seeds(nodes, mass / mass.sum())

@@ -60,16 +60,19 @@ class Gains:
 class Sight:
     """What one question sees.
 
-    `df`: (n_nodes,), sources naming each node; `gain`: (n_nodes,); `live`: (n_sources,), None when all are;
-    `rows`: (n_pages,), sorted places of the visible passages' vectors, and `pages`, the nodes they belong to.
+    `df`: (n_nodes,), sources naming each node; `gain`, `degree`: (n_nodes,); `live`: (n_sources,), None when all are;
+    `rows`: (n_pages,), sorted places of the visible passages' vectors, `pages`, the nodes they belong to, and
+    `is_page`: (n_nodes,), the same the other way round.
     """
 
     df: NDArray[np.int32]
     gain: NDArray[np.float32]
+    degree: Ints
     live: NDArray[np.bool_] | None
     n_names: int
     rows: NDArray[np.int64]
     pages: Ints
+    is_page: NDArray[np.bool_]
 
 
 class KnowledgeGraph:
@@ -84,6 +87,7 @@ class KnowledgeGraph:
         self.row_of = Column(np.zeros(0, dtype=np.int32))  # per source: place of its vector + 1, 0 without one
         self.df = Column(np.zeros(0, dtype=np.int32))  # per name: live sources that name it
         self.titles = Column(np.zeros(0, dtype=np.int32))  # per name: live passages that bear it as title
+        self.degree = Column(np.zeros(0, dtype=np.int32))  # per node: live entries between passages and names
         self.pages = Column(np.zeros(0, dtype=np.int32))  # per node: live sources of which it is the passage
         self.gain = Column(np.zeros(0, dtype=np.float32))
         self.base: Segment | None = None
@@ -104,7 +108,7 @@ class KnowledgeGraph:
         if written:
             folder = self.folder / written["folder"]
             self.base = open_segment(folder)
-            for name in ("live", "page_of", "row_of", "df", "titles", "pages", "gain"):
+            for name in ("live", "page_of", "row_of", "df", "titles", "pages", "degree", "gain"):
                 setattr(self, name, Column(np.load(folder / f"{name}.npy")))
             first = int(written["sources"])
         fresh: list[tuple[int, Ints]] = []
@@ -123,7 +127,7 @@ class KnowledgeGraph:
             name = f"base-{n_sources}-{len(list(self.folder.glob('base-*')))}"
         folder = self.folder / name
         write_segment(folder, n_nodes, self._chunks(), self._chunks())
-        for column in ("live", "page_of", "row_of", "df", "titles", "pages", "gain"):
+        for column in ("live", "page_of", "row_of", "df", "titles", "pages", "degree", "gain"):
             np.save(folder / f"{column}.npy", getattr(self, column).values)
         with self.store.transaction():
             self.store.set_meta("base", json.dumps({"folder": name, "sources": n_sources}))
@@ -178,7 +182,7 @@ class KnowledgeGraph:
 
     def _count(self, source: int, page: int, row: int | None, edges: Ints) -> None:
         n = max(page, int(edges[:, :2].max(initial=0))) + 1
-        for column in (self.df, self.titles, self.pages, self.gain):
+        for column in (self.df, self.titles, self.pages, self.degree, self.gain):
             column.extend_to(n)
         for column in (self.live, self.page_of, self.row_of):
             column.extend_to(source + 1)
@@ -200,6 +204,8 @@ class KnowledgeGraph:
         kinds = kind_of(edges[:, 2])
         named = edges[(kinds == Kind.CONTEXT) | (kinds == Kind.PAGE_TO_TITLE), 1]
         np.add.at(self.df.values, named, sign)
+        np.add.at(self.degree.values, named, sign)
+        self.degree.values[page] += sign * len(named)
         np.add.at(self.titles.values, edges[kinds == Kind.PAGE_TO_TITLE, 1], sign)
         if row is not None:
             self.pages.values[page] += sign
@@ -240,7 +246,15 @@ class KnowledgeGraph:
         live = self.live.values if self.n_dead else None
         found = np.flatnonzero(self.live.values & (self.row_of.values > 0))
         n_names = int((self.df.values > 0).sum())
-        return Sight(self.df.values, self.gain.values, live, n_names, *self._rows(found))
+        return Sight(
+            self.df.values,
+            self.gain.values,
+            self.degree.values,
+            live,
+            n_names,
+            *self._rows(found),
+            self.pages.values > 0,
+        )
 
     def _rows(self, sources: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]:
         """Places of the vectors of passages (rows are given in the order of sources, so they come out sorted)."""
@@ -253,24 +267,25 @@ class KnowledgeGraph:
             return self._whole()
         n = self.n_nodes
         sources = sources[sources < len(self.live.values)]
-        df, titles, pages = (np.zeros(n, dtype=np.int32) for _ in range(3))
+        df, titles, pages, degree = (np.zeros(n, dtype=np.int32) for _ in range(4))
         found = sources[self.row_of.values[sources] > 0]
         np.add.at(pages, self.page_of.values[found], 1)
         for segment in self.segments:
-            start, length = segment.bounds(np.unique(self.page_of.values[sources]))
-            at = positions(start, length)
-            at = at[allowed[segment.via[at]]]
+            rows = np.unique(self.page_of.values[sources])
+            start, length = segment.bounds(rows)
+            at, row = positions(start, length), np.repeat(rows, length)
+            at, row = at[allowed[segment.via[at]]], row[allowed[segment.via[at]]]
             kinds = kind_of(segment.code[at])
-            named = segment.target[at]
-            df += np.bincount(named[(kinds == Kind.CONTEXT) | (kinds == Kind.PAGE_TO_TITLE)], minlength=n).astype(
-                np.int32
-            )
-            titles += np.bincount(named[kinds == Kind.PAGE_TO_TITLE], minlength=n).astype(np.int32)
+            named = (kinds == Kind.CONTEXT) | (kinds == Kind.PAGE_TO_TITLE)
+            df += np.bincount(segment.target[at[named]], minlength=n).astype(np.int32)
+            titles += np.bincount(segment.target[at[kinds == Kind.PAGE_TO_TITLE]], minlength=n).astype(np.int32)
+            degree += np.bincount(row[named], minlength=n).astype(np.int32)
+        degree += df
         gain = _gain(df, titles, pages, self.gains)
-        return Sight(df, gain, allowed, int((df > 0).sum()), *self._rows(np.sort(found)))
+        return Sight(df, gain, degree, allowed, int((df > 0).sum()), *self._rows(np.sort(found)), pages > 0)
 
     def terrain(self, sight: Sight, table: NDArray[np.float32]) -> Terrain:
-        return Terrain(self.segments, table, sight.gain, sight.live)
+        return Terrain(self.segments, table, sight.gain, sight.degree, sight.live)
 
 
 def _entries(told: list[tuple[int, Ints]]) -> Entries:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agentmem_hipporag.names import is_ideographic, loose_key, name_key, words
+from agentmem_hipporag.names import has_no_case, is_ideographic, loose_key, name_key, words
 from agentmem_hipporag.spans import entity_spans
 from agentmem_hipporag.stopwords import STOP
 from agentmem_hipporag.store import Store
@@ -45,7 +45,7 @@ def link_question(text: str, store: Store, df: NDArray[np.int32], n_names: int, 
     capital = {w for token in text.split() if token[:1].isupper() for w in words(token)}
 
     def is_name(word: str) -> bool:
-        return word.isdigit() or word in capital or share.get(word, 0.0) >= NAME_SHARE
+        return word.isdigit() or has_no_case(word) or word in capital or share.get(word, 0.0) >= NAME_SHARE
 
     def in_sight(nodes: list[int]) -> list[int]:
         return [node for node in nodes if node < len(df) and df[node] > 0]

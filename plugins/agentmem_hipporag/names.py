@@ -51,7 +51,7 @@ def name_key(text: str) -> str:
 
 
 def loose_key(key: str) -> str:
-    """A coarser form under which a name is found when its key is not: no marks, no dots, no plural s, no Cyrillic endings.
+    """A coarser form by which a name is found when its key is not: no marks, dots, plural s, Cyrillic endings.
 
     `łódź` and `lodz`, `u.s` and `us`, `gila monsters` and `gila monster`, `москва` and `москве` meet here.
     """
@@ -66,3 +66,8 @@ def loose_key(key: str) -> str:
 def is_ideographic(text: str) -> bool:
     """Whether a text has Chinese or Japanese characters, which are written without spaces."""
     return _IDEOGRAPH.search(text) is not None
+
+
+def has_no_case(word: str) -> bool:
+    """Whether a word is of a script without capitals that is written with spaces, such as Arabic, Hebrew or Hindi."""
+    return word.lower() == word.upper() and not word.isascii() and word[:1].isalpha() and not is_ideographic(word)

@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from agentmem_hipporag.edges import Floats, Ints
 from agentmem_hipporag.segments import Segment, distinct, positions
 
-Bounds = tuple[NDArray[np.int64], NDArray[np.int64]]
-
 
 @dataclass(frozen=True, slots=True)
 class Terrain:
     """What the mass walks on. `gain`: (n,), float32, 0 for nodes that must not be entered; `live`: (n_sources,), bool,
-    or None when no entry has been taken back; `table`: (256,), float32, weight of a code."""
+    or None when no entry has been taken back; `table`: (256,), float32, weight of a code; `degree`: (n,), int32, how
+    many live entries a row has, by which the threshold grows (entries taken back must not count: a ranking would
+    remember them)."""
 
     segments: Sequence[Segment]
     table: NDArray[np.float32]
     gain: NDArray[np.float32]
+    degree: Ints
     live: NDArray[np.bool_] | None = None
 
 
@@ -56,16 +57,14 @@ class Spread:
     rounds: int
 
 
-def row_entries(
-    terrain: Terrain, nodes: Ints, bounds: Sequence[Bounds] | None = None
-) -> tuple[NDArray[np.int64], Ints, NDArray[np.float32], int]:
+def row_entries(terrain: Terrain, nodes: Ints) -> tuple[NDArray[np.int64], Ints, NDArray[np.float32], int]:
     """All entries of some rows that may be followed: index into `nodes`, target, weight; and how many were read."""
     index: list[NDArray[np.int64]] = []
     target: list[Ints] = []
     weight: list[NDArray[np.float32]] = []
     read = 0
-    bounds = bounds if bounds is not None else [segment.bounds(nodes) for segment in terrain.segments]
-    for segment, (start, length) in zip(terrain.segments, bounds, strict=True):
+    for segment in terrain.segments:
+        start, length = segment.bounds(nodes)
         at = positions(start, length)
         if not len(at):
             continue
@@ -107,14 +106,11 @@ def push(
     front = seeds
     entries = rounds = 0
     for rounds in range(1, max_rounds + 1):  # noqa: B007 (the number of rounds is reported)
-        bounds = [segment.bounds(front) for segment in terrain.segments]
-        length = sum(length for _, length in bounds)
-        heavy = np.flatnonzero(waiting[front] > eps * np.maximum(length, 1))
-        if not len(heavy):
+        front = front[waiting[front] > eps * np.maximum(terrain.degree[front], 1)]
+        if not len(front):
             break
-        front = front[heavy]
         held = waiting[front]
-        index, target, weight, read = row_entries(terrain, front, [(s[heavy], n[heavy]) for s, n in bounds])
+        index, target, weight, read = row_entries(terrain, front)
         entries += read
         total = np.bincount(index, weights=weight, minlength=len(front))
         score[front] += (1 - damping) * held

@@ -19,6 +19,7 @@ from agentmem_hipporag.linking import Link
 from agentmem_hipporag.push import Spread, push, row_entries
 from agentmem_hipporag.vectors import VectorFile, Vectors
 
+_ROUGH = 2e-6  # how far single precision may be off in a cosine
 _DIGITS = 12  # scores are rounded before they are compared, so that the order of additions never decides a rank
 _LONGEST_PATH = 6
 HUB = 8  # an entity that more passages name, and more than this share of all, tells less
@@ -46,29 +47,53 @@ class Ranking:
     ms: dict[str, float] = field(default_factory=dict)
 
 
-def dense_prior(similarities: Vectors, top: int, share: float = PRIOR_SHARE) -> tuple[NDArray[np.int64], Floats]:
-    """The best `top` passages (at most a `share` of all) by similarity and how far each is above the rest: 1 at the best, 0 at the first left out.
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Passages that enter the walk by their similarity: nodes, and how far each is above the rest, 0 to 1."""
 
-    Counting from the cut and not from the worst of all passages keeps the contrast the same in a large store.
+    pages: Ints
+    height: Floats
+
+
+def nearest(vectors: VectorFile | None, query: Vectors | None, sight: Sight, top: int) -> tuple[Ints, Floats]:
+    """The `top` passages in sight by cosine and all that tie with the last: nodes and cosines, in no order.
+
+    One pass in single precision finds them; their cosines are then computed in double precision, because the first
+    pass rounds by where a vector lies in the file, and a rank must not depend on that.
     """
-    n = len(similarities)
-    top = min(top, max(int(share * n), LEAST_PRIOR))
-    if not n:
-        return np.zeros(0, dtype=np.int64), np.zeros(0)
-    values = similarities.astype(np.float64)
-    if n > top:
-        best = np.argpartition(-values, top)[: top + 1]
-        floor = values[best].min()
-        best = np.sort(best[values[best] > floor])
-        if not len(best):
-            best = np.array([int(values.argmax())])
-    else:
-        best, floor = np.arange(n), values.min()
-    height = values[best] - floor
-    return best, height / height.max() if height.max() > 0 else np.ones(len(best))
+    if vectors is None or query is None or not len(sight.rows):
+        return sight.pages[:0], np.zeros(0)
+    rough = vectors.similarities(query, sight.rows)
+    at = np.arange(len(rough))
+    if len(rough) > top:
+        at = np.flatnonzero(rough >= np.partition(rough, len(rough) - top)[len(rough) - top] - _ROUGH)
+    exact = vectors.exact(query, sight.rows[at])
+    return sight.pages[at], exact
 
 
-def entity_seeds(links: Sequence[Link], df: NDArray[np.int32], n_pages: int, pages: Ints, prior: Floats, entity_mass: float) -> Seeds:
+def dense_prior(pages: Ints, cosines: Floats, top: int) -> Prior:
+    """The best `top` of the nearest passages; height 1 at the best, 0 at the first one left out.
+
+    Counting from the cut and not from the worst of all passages keeps the contrast the same in a large store. Give
+    the nearest `top` + 1, so that the first one left out is among them.
+    """
+    if not len(pages):
+        return Prior(pages, cosines)
+    ordered = np.sort(cosines)[::-1]
+    floor = ordered[min(top, len(ordered) - 1)]
+    inside = cosines > floor if len(cosines) > top else np.ones(len(cosines), dtype=np.bool_)
+    if not inside.any():
+        inside[:] = True  # all are equal
+    height = cosines[inside] - floor
+    return Prior(pages[inside], np.round(height / height.max(), 9) if height.max() > 0 else np.ones(len(height)))
+
+
+def prior_size(n_pages: int, top: int) -> int:
+    """How many passages enter by similarity: at most `top`, in a small store a quarter of them."""
+    return min(top, max(int(PRIOR_SHARE * n_pages), LEAST_PRIOR))
+
+
+def entity_seeds(links: Sequence[Link], df: NDArray[np.int32], n_pages: int, prior: Prior, entity_mass: float) -> Seeds:
     """Mass on the question's entities by 1 / (passages that name them), the rest on the prior's passages.
 
     The entities get `entity_mass` if one of them is telling: named by few of the `n_pages` passages. The speaker of
@@ -79,28 +104,22 @@ def entity_seeds(links: Sequence[Link], df: NDArray[np.int32], n_pages: int, pag
     named_by = np.maximum(df[nodes], 1)
     weight = strength / named_by
     telling = strength * np.minimum(1.0, max(HUB, HUB_SHARE * n_pages) / named_by)
-    total = prior.sum()
+    total = prior.height.sum()
     share = (entity_mass * float(telling.max()) if total > 0 else 1.0) if len(links) else 0.0
-    passages = prior / total * (1 - share) if total > 0 else prior
+    passages = prior.height / total * (1 - share) if total > 0 else prior.height
     entities = weight / weight.sum() * share if len(links) else weight
-    return Seeds(np.concatenate([nodes, pages]).astype(np.int32), np.concatenate([entities, passages]))
+    return Seeds(np.concatenate([nodes, prior.pages]).astype(np.int32), np.concatenate([entities, passages]))
 
 
-def rank_pages(spread: Spread, sight: Sight, bonus: Floats, k: int) -> tuple[Ints, Floats]:
-    """The best pages of a spread; `bonus`: (n_pages,) parallel to `sight.pages`, at least 1, multiplies the score.
+def rank_pages(spread: Spread, sight: Sight, prior: Prior, late: float, k: int) -> tuple[list[int], list[float]]:
+    """The best pages of a spread; what a passage is above the rest counts once more: score × (1 + late × height).
 
-    Returns somewhat more than `k`, all ties at the cut included; the caller breaks ties by record id.
+    Returns `k` and all that tie with the last of them; the caller breaks ties by record id.
     """
-    place = np.searchsorted(spread.nodes, sight.pages)
-    place = np.minimum(place, len(spread.nodes) - 1)
-    hit = np.flatnonzero(spread.nodes[place] == sight.pages)
-    score = np.round(spread.score[place[hit]] * bonus[hit], _DIGITS)
-    pages = sight.pages[hit]
-    if len(score) > k:
-        cut = np.partition(score, len(score) - k)[len(score) - k]
-        keep = score >= cut
-        score, pages = score[keep], pages[keep]
-    return pages, score
+    bonus = np.ones(len(spread.nodes))
+    bonus[np.searchsorted(spread.nodes, prior.pages)] += late * prior.height
+    hit = np.flatnonzero(sight.is_page[spread.nodes])
+    return best_by(spread.nodes[hit], spread.score[hit] * bonus[hit], k)
 
 
 def walk(graph: KnowledgeGraph, sight: Sight, seeds: Seeds, config: HippoRAGConfig) -> Spread:
@@ -129,36 +148,24 @@ def retrieve(
     When the question names nothing that the graph knows, the ranking is the dense one, unchanged.
     """
     started = time.perf_counter()
-    similarities = np.zeros(0, dtype=np.float32)
-    if vectors is not None and query is not None and len(sight.rows):
-        similarities = vectors.similarities(query, sight.rows)
-    prior_at, prior = dense_prior(similarities, config.prior_top)
-    dense_ms = (time.perf_counter() - started) * 1e3
     if not links:
-        return Ranking(*best_by(sight.pages, similarities.astype(np.float64), k), ms={"dense": dense_ms})
-    seeds = entity_seeds(links, sight.df, len(sight.pages), sight.pages[prior_at], prior, config.entity_mass)
+        found = best_by(*nearest(vectors, query, sight, k), k)
+        return Ranking(*found, ms={"dense": 1e3 * (time.perf_counter() - started)})
+    top = prior_size(len(sight.pages), config.prior_top)
+    prior = dense_prior(*nearest(vectors, query, sight, top + 1), top)
+    ms = {"dense": 1e3 * (time.perf_counter() - started)}
+    seeds = entity_seeds(links, sight.df, len(sight.pages), prior, config.entity_mass)
     started = time.perf_counter()
     spread = walk(graph, sight, seeds, config)
-    push_ms = (time.perf_counter() - started) * 1e3
-    pages, scores = rank_pages(spread, sight, late_bonus(similarities, len(sight.pages), config.late), k)
-    return Ranking(pages.tolist(), scores.tolist(), spread, links, {"dense": dense_ms, "push": push_ms})
-
-
-def late_bonus(similarities: Vectors, n_pages: int, late: float) -> Floats:
-    """(n_pages,): 1 + late × similarity scaled to [0, 1] over the passages in sight."""
-    if not len(similarities):
-        return np.ones(n_pages)
-    values = similarities.astype(np.float64)
-    span = values.max() - values.min()
-    bonus: Floats = 1 + late * (values - values.min()) / (span if span > 0 else 1.0)
-    return bonus
+    ms["push"] = 1e3 * (time.perf_counter() - started)
+    return Ranking(*rank_pages(spread, sight, prior, config.late, k), spread, links, ms)
 
 
 def best_by(pages: Ints, values: Floats, k: int) -> tuple[list[int], list[float]]:
     """The best `k` and all that tie with the last of them, in no particular order."""
     if not len(values):
         return [], []
-    rounded = np.round(values, 7)
+    rounded = np.round(values, _DIGITS)
     cut = np.partition(rounded, len(rounded) - k)[len(rounded) - k] if len(rounded) > k else rounded.min()
     keep = np.flatnonzero(rounded >= cut)
     return pages[keep].tolist(), rounded[keep].tolist()

@@ -14,7 +14,7 @@ from agentmem_hipporag.facts import LinkedFact, phrase_links, phrase_seeds
 from agentmem_hipporag.graph import Sight
 from agentmem_hipporag.index import GraphIndex
 from agentmem_hipporag.linking import Link, link_question
-from agentmem_hipporag.retrieval import Ranking, best_by, dense_prior, rank_pages, retrieve, trace, walk
+from agentmem_hipporag.retrieval import Ranking, best_by, dense_prior, nearest, rank_pages, retrieve, trace, walk
 from agentmem_hipporag.store import Selection
 from agentmem_hipporag.vectors import Vectors
 
@@ -82,18 +82,15 @@ def _by_facts(
     assert index.facts is not None, "mode 'hipporag2' keeps an index of facts"
     if vector is None:
         return Ranking([], [])
-    similarities = index.vectors.similarities(vector, sight.rows)
     facts = index.facts.link(vector, sight, index.graph.live.values, index.config.link_top)
     if index.config.filter_facts and chat is not None and facts:
         facts = recognised(text, facts, chat)
     links = phrase_links(facts, sight.df)
     if not links:
-        return Ranking(*best_by(sight.pages, similarities.astype(np.float64), k))
-    at, prior = dense_prior(similarities, len(similarities), share=1.0)
-    seeds = phrase_seeds(links, sight.pages[at], prior, index.config.passage_weight)
-    spread = walk(index.graph, sight, seeds, index.config)
-    pages, scores = rank_pages(spread, sight, np.ones(len(sight.pages)), k)
-    return Ranking(pages.tolist(), scores.tolist(), spread, links)
+        return Ranking(*best_by(*nearest(index.vectors, vector, sight, k), k))
+    prior = dense_prior(*nearest(index.vectors, vector, sight, len(sight.pages)), len(sight.pages))
+    spread = walk(index.graph, sight, phrase_seeds(links, prior, index.config.passage_weight), index.config)
+    return Ranking(*rank_pages(spread, sight, prior, 0.0, k), spread, links)
 
 
 def recognised(text: str, facts: Sequence[LinkedFact], chat: ChatModel) -> list[LinkedFact]:

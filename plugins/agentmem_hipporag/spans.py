@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from agentmem_hipporag.names import MARKS, WORD, is_ideographic, name_key
+from agentmem_hipporag.names import MARKS, WORD, has_no_case, is_ideographic, name_key
 from agentmem_hipporag.stopwords import CONNECTORS, CUTS, IDEOGRAPHIC_STOPS, OPENERS, STOP
 
 _SENTENCE_END = re.compile(r"(?<=[.?!…])[\"'”’»)]*\s+(?=[\"'“«(\[]*[^\W_])|[。！？；]+|\n+")
@@ -142,9 +142,14 @@ def _ideographic(sentence: str) -> list[str]:
     return found
 
 
-def _plain_words(sentence: str) -> list[str]:
-    """For text typed without capitals: its longer content words, and pairs of neighbours."""
+def _plain_words(sentence: str, caseless: bool) -> list[str]:
+    """For text typed without capitals: its longer content words, and pairs of neighbours.
+
+    `caseless`: only words of scripts that have no capitals, such as Arabic and Hindi.
+    """
     tokens = [t.strip("'’") for t in re.findall(rf"[\w{MARKS}'’\-]+", sentence)]
+    if caseless:
+        tokens = [t if has_no_case(t) else "" for t in tokens]
     keep = [t if len(t) > 3 and t.lower() not in OPENERS else "" for t in tokens]
     pairs = [f"{a} {b}" for a, b in pairwise(keep) if a and b]
     return [t for t in keep if t] + pairs
@@ -164,8 +169,8 @@ def entity_spans(sentence: str, lower: bool = False) -> list[str]:
             name = _POSSESSIVE.sub("", " ".join(part)).strip(" .,'’-&")
             if (len(name) > 1 or name.isdigit()) and name.lower() not in OPENERS:
                 found.append(name)
-    if lower:
-        found += _plain_words(sentence)
+    if lower or (not sentence.isascii() and any(map(has_no_case, _TOKEN.findall(sentence)))):
+        found += _plain_words(sentence, not lower)
     return list(dict.fromkeys(found))
 
 
