@@ -271,13 +271,17 @@ def igraph_time(graph: KnowledgeGraph, sight: Sight, asked: Sequence[Asked], con
         return None
     terrain = graph.terrain(sight, config.weights().table())
     matrix = transition_matrix(terrain).tocoo()
-    other: Any = igraph.Graph(n=matrix.shape[0], edges=np.stack([matrix.col, matrix.row], axis=1), directed=True)
+    pairs = np.stack([matrix.col, matrix.row], axis=1)
+    other: Any = igraph.Graph(
+        n=matrix.shape[0], edges=pairs, directed=True, edge_attrs={"weight": matrix.data.tolist()}
+    )
     times = []
     for one in asked:
-        reset = np.zeros(matrix.shape[0])
-        reset[one.seeds.nodes] = one.seeds.mass
+        mass = np.zeros(matrix.shape[0])
+        mass[one.seeds.nodes] = one.seeds.mass
+        reset = mass.tolist()
         started = time.perf_counter()
-        other.personalized_pagerank(damping=config.damping, reset=reset, weights=matrix.data, implementation="prpack")
+        other.personalized_pagerank(damping=config.damping, reset=reset, weights="weight", implementation="prpack")
         times.append(1e3 * (time.perf_counter() - started))
     return statistics.median(times)
 
