@@ -3,7 +3,8 @@
 A set is a folder with one ``dev.json`` (or the JSON file itself).
 Conversations: ``{conversations: [{id, sessions: [{id, date, turns: [{id, speaker, text, image_caption?}]}],
 questions: [{question, category, evidence: [turn id]}]}]}``.
-Corpus: ``{corpus: [{id, title, text}], questions: [{question, type, gold: [passage id]}]}``.
+Corpus: ``{corpus: [{id, title, text}], questions: [{question, type, gold: [passage id]}],
+openie?: {passage id: {entities, triples}}}``.
 """
 
 from __future__ import annotations
@@ -99,7 +100,11 @@ def _corpus(name: str, data: Mapping[str, Any]) -> EvaluationSet:
             namespace=namespace,
             sources=(Source(f"{name}/{passage['id']}"),),
             trust=Trust.DOCUMENT,
-            attributes={ITEM: str(passage["id"]), "title": str(passage.get("title") or "")},
+            attributes={
+                ITEM: str(passage["id"]),
+                "title": str(passage.get("title") or ""),
+                **_read_out(data.get("openie", {}).get(str(passage["id"]))),
+            },
         )
         for passage in data["corpus"]
     )
@@ -110,6 +115,14 @@ def _corpus(name: str, data: Mapping[str, Any]) -> EvaluationSet:
     )
     size = 500
     return EvaluationSet(name, tuple(drafts[i : i + size] for i in range(0, len(drafts), size)), questions)
+
+
+def _read_out(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Entities and triples that came with a passage, as attributes of its record."""
+    if not given:
+        return {}
+    triples = [[str(part) for part in triple] for triple in given.get("triples", ()) if len(triple) == 3]
+    return {"entities": [str(name) for name in given.get("entities", ())], "triples": triples}
 
 
 _DAY_FIRST = re.compile(r"(\d{1,2}) (\w+),? (\d{4})")

@@ -85,6 +85,7 @@ class Store:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         """Readonly nothing is made or changed; a file that is missing then counts as an empty one."""
+        self._counts: dict[tuple[str, str], list[int]] = {}
         if readonly:
             where = f"file:{quote(str(path))}?mode=ro" if path.exists() else "file::memory:"
             self.db = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False)
@@ -112,8 +113,10 @@ class Store:
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._write_counts()
         except BaseException:
             self.db.execute("ROLLBACK")
+            self._counts = {}
             raise
         self.db.execute("COMMIT")
 
@@ -227,12 +230,18 @@ class Store:
         self.db.execute("DELETE FROM ended")
 
     def _count_words(self, path: str, words: Sequence[str], sign: int) -> None:
-        rows = [(w.casefold(), path, sign * w.islower(), sign * (not w.islower())) for w in words]
+        """Noted now, written at the end of the transaction: most words come again in the same batch."""
+        for word in words:
+            held = self._counts.setdefault((word.casefold(), path), [0, 0])
+            held[not word.islower()] += sign
+
+    def _write_counts(self) -> None:
         self.db.executemany(
             "INSERT INTO word VALUES(?,?,?,?) ON CONFLICT DO UPDATE SET plain=plain+excluded.plain,"
             " capital=capital+excluded.capital",
-            rows,
+            [(word, path, plain, capital) for (word, path), (plain, capital) in self._counts.items()],
         )
+        self._counts = {}
 
     def _source(self, row: tuple[int, str, str, int, int | None, str, bytes, bytes]) -> SourceRow:
         return SourceRow(
