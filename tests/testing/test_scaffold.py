@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agentmem.cli import main
 from agentmem.errors import BadInput
 from agentmem.scaffold import KINDS, render, write_package
 
@@ -78,6 +79,16 @@ def test_the_example_is_the_template_with_a_name() -> None:
 def test_a_wrong_name_or_kind_is_refused_with_the_remedy(name: str, kind: str, why: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=why):
         write_package(name, kind, tmp_path)
+
+
+def test_the_command_line_writes_into_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["plugins", "new", "sea_notes", "--kind", "panel"]) == 0
+    assert str(tmp_path / "agentmem-sea-notes") in capsys.readouterr().out
+    assert main(["plugins", "new", "sea_notes"]) == 1
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_an_existing_folder_is_never_overwritten(tmp_path: Path) -> None:
