@@ -10,9 +10,10 @@ import pytest
 
 from agentmem.contract import Memory
 from agentmem.records import Draft, Query
-from agentmem.testing import Bench, MemoryContract, Rig, ScriptedChat
+from agentmem.testing import Bench, MemoryContract, PanelContract, Rig, ScriptedChat
 from agentmem_memorybank import MemoryBankMemory
 from agentmem_memorybank.config import MemoryBankConfig
+from agentmem_memorybank.panel import FadingPanel
 from agentmem_memorybank.retention import DAY_S, retention, strength
 
 
@@ -20,6 +21,12 @@ class TestMemoryBank(MemoryContract):
     @pytest.fixture
     def memory_class(self) -> type[Memory]:
         return MemoryBankMemory
+
+
+class TestFadingPanel(PanelContract):
+    @pytest.fixture
+    def panel_class(self) -> type[FadingPanel]:
+        return FadingPanel
 
 
 @pytest.fixture
@@ -47,6 +54,10 @@ def test_what_is_recalled_is_kept_and_the_rest_fades_from_this_memory_only(rig: 
     rig.home.journal.flush_touches()
     rig.clock.advance(days=1)
     assert rig.ids("the ferry") == [kept]
+    assert [row[0] for row in FadingPanel().table(rig.home, ()).rows] == [
+        "the ferry is painted green",
+        "the ferry leaves from Pier 4",
+    ]
     assert rig.record(faded) is not None
     assert rig.record(faded).is_live  # type: ignore[union-attr]
 
