@@ -25,6 +25,8 @@ from agentmem_chroma.config import ChromaConfig
 _FED = "fed"  # the sequence number up to which Chroma holds the index; absent: there is no collection
 _GONE = "gone"  # ids that left the index and may still be in the collection
 _NAME = "collection"
+_DOOMED = "doomed"  # collections on a server that could not be reached to remove them
+_LEAVE_ALONE_S = 60.0
 _START_BATCHES = 5  # more than that is handed to Chroma when idle only: it takes half a millisecond a record
 
 
@@ -40,6 +42,7 @@ class ChromaMemory(Memory):
         self._settings = cast(ChromaConfig, self.config)
         self._index: ExactIndex | None = None
         self._collection: Collection | None = None
+        self._ask_again_at = 0.0  # monotonic; a server that failed is left alone for a while
 
     # ---- the three verbs
 
@@ -91,10 +94,14 @@ class ChromaMemory(Memory):
         index = self._exact()
         count, fed = len(index), index.note(_FED)
         if fed is None:
-            return [CheckLine("ok", f"chroma: {count} vectors, searched exactly")]
-        behind = len(index.written_after(int(fed)))
-        where = f"on {self._settings.url}" if self._settings.url else "in the home"
-        lines = [CheckLine("ok", f"chroma: {count} vectors; HNSW {where}, {behind} behind (searched exactly)")]
+            lines = [CheckLine("ok", f"chroma: {count} vectors, searched exactly")]
+        else:
+            behind = len(index.written_after(int(fed)))
+            where = f"on {self._settings.url}" if self._settings.url else "in the home"
+            lines = [CheckLine("ok", f"chroma: {count} vectors; HNSW {where}, {behind} behind (searched exactly)")]
+        if doomed := self._doomed(index):
+            remedy = "start the server; they are removed when the agent is idle"
+            lines.append(CheckLine("warning", f"chroma: the server still holds {', '.join(doomed)}", remedy))
         if self._settings.url:
             lines.append(CheckLine("note", "chroma: what a purge removes may stay in the files of the Chroma server"))
         return lines
@@ -117,14 +124,14 @@ class ChromaMemory(Memory):
     def _found(self, index: ExactIndex, query: Query, vector: Vectors) -> tuple[list[Scored], str]:
         fed = index.note(_FED)
         narrowed = query.namespace or query.filters
-        if narrowed or fed is None or len(index) < self._settings.exact_below or self.context.readonly:
+        if narrowed or fed is None or len(index) < self._settings.exact_below or not self._may_ask():
             found = index.search(vector, query.k, namespace=query.namespace, filters=query.filters)
             return found, "near in meaning"
         wanted = int(query.k * self._settings.overfetch) + len(self._gone())
         try:
             near = self._chroma(index).nearest(vector, wanted)
         except PluginError as error:  # the exact index has everything: slower, never wrong
-            self.context.emit("chroma.failed", {"error": str(error)})
+            self._note_failure(error)
             return index.search(vector, query.k), "near in meaning"
         tail = index.search(vector, query.k, after=int(fed))
         merged = {s.id: s for s in [*index.score(vector, near), *tail]}
@@ -184,10 +191,15 @@ class ChromaMemory(Memory):
 
     def _feed(self, index: ExactIndex, *, whole: bool) -> None:
         """Hand Chroma what it lacks: full batches only, or (``whole``) all of it as far as the time reaches."""
+        if not self._may_ask():
+            return
         stop_at = time.monotonic() + self._settings.idle_s
         try:
+            if self._doomed(index):
+                self._remove_doomed(index)
             if index.note(_FED) is None:
-                self._forget_collection(index)  # whatever an interrupted start left
+                if self._settings.url is None:
+                    self._forget_collection(index)  # whatever an interrupted start left
                 index.put_note(_FED, "0")
             waiting = index.written_after(int(index.note(_FED) or 0))
             while waiting and (whole or len(waiting) >= self._settings.batch) and time.monotonic() < stop_at:
@@ -204,14 +216,37 @@ class ChromaMemory(Memory):
                 index.put_note(_GONE, "[]")
         except PluginError as error:
             # the collection is a shortcut that can be made again; the index goes on without it
-            self.context.emit("chroma.failed", {"error": str(error)})
+            self._note_failure(error)
             if self._settings.url is None:
                 self._forget_collection(index)
 
+    def _may_ask(self) -> bool:
+        return not self.context.readonly and time.monotonic() >= self._ask_again_at
+
+    def _note_failure(self, error: PluginError) -> None:
+        self.context.emit("chroma.failed", {"error": str(error)})
+        if self._settings.url is not None:
+            self._ask_again_at = time.monotonic() + _LEAVE_ALONE_S
+
     def _forget_collection(self, index: ExactIndex) -> None:
-        self._chroma(index).drop()
+        """Remove the collection, or note that it is still to be removed from a server that does not answer."""
+        name = index.note(_NAME)
+        try:
+            self._chroma(index).drop()
+        except PluginError as error:
+            self._note_failure(error)
+            if name is not None:
+                index.put_note(_DOOMED, json.dumps(sorted({*self._doomed(index), name})))
         self._collection = None
         index.drop_notes(_FED, _GONE, _NAME)
+
+    def _remove_doomed(self, index: ExactIndex) -> None:
+        for name in self._doomed(index):
+            Collection(self.context.data_dir / "chroma", name, self._settings).drop()
+        index.drop_notes(_DOOMED)
+
+    def _doomed(self, index: ExactIndex) -> list[str]:
+        return list(json.loads(index.note(_DOOMED) or "[]"))
 
 
 def _signals(scored: Sequence[Scored], size: int) -> dict[str, float]:

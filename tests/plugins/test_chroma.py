@@ -134,3 +134,40 @@ def test_another_embedder_starts_the_index_anew(tmp_path: Path) -> None:
     other.catch_up()
     assert len(other.ids(sentence(3), 5)) == 5
     other.close()
+
+
+def test_a_server_that_does_not_answer_stops_neither_search_nor_purge(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, Bench(ChromaMemory, ChromaConfig(exact_below=0, batch=20, url="http://127.0.0.1:9")))
+    events: list[str] = []
+    rig.home.watchers.append(lambda kind, data: events.append(kind))
+    ids = rig.remember_all([rig.draft(sentence(i)) for i in range(60)])
+    assert "chroma.failed" in events
+    assert rig.ids(sentence(5), 1) == [ids[5]]
+    rig.purge(ids[5])
+    assert ids[5] not in rig.ids(sentence(5), 60)
+    rig.close()
+
+
+def test_a_collection_that_a_purge_could_not_remove_is_remembered(
+    through_chroma: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agentmem.errors import PluginError
+    from agentmem_chroma.collection import Collection
+
+    ids = through_chroma.remember_all([through_chroma.draft(sentence(i)) for i in range(60)])
+    drop, dropped = Collection.drop, []
+
+    def refuse(collection: Collection) -> None:
+        raise PluginError("no answer", "chroma")
+
+    def note(collection: Collection) -> None:
+        dropped.append(collection)
+        drop(collection)
+
+    monkeypatch.setattr(Collection, "drop", refuse)
+    through_chroma.purge(ids[5])
+    assert any(line.level == "warning" for line in through_chroma.memory.check())
+    monkeypatch.setattr(Collection, "drop", note)
+    through_chroma.maintain("idle")
+    assert dropped
+    assert not any(line.level == "warning" for line in through_chroma.memory.check())
