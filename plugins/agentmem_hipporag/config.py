@@ -25,7 +25,7 @@ class HippoRAGConfig(MemoryConfig):
     entity_mass: float = Field(default=0.6, ge=0, le=1)  # share of the mass that starts at the question's entities
     damping: float = Field(default=0.6, gt=0, lt=1)
     eps: float = Field(default=1e-5, gt=0)  # mass per entry of a row below which it is not pushed on
-    late: float = Field(default=1.0, ge=0)  # how much the similarity counts once more at the end
+    late: float = Field(default=0.5, ge=0)  # how much the similarity counts once more at the end
     w_title: float = Field(default=10.0, ge=0)  # an entity's own page against the pages that mention it
     w_page: float = Field(default=1.0, ge=0)  # a page's own title against the other names on it
     w_relation: float = Field(default=0.0, ge=0)

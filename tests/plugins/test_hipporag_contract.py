@@ -11,12 +11,16 @@ from agentmem_hipporag.config import HippoRAGConfig
 
 
 class TestHippoRAG(MemoryContract):
+    budget_s = 240.0  # SQLite and a small graph for some ninety stores; a busy machine takes its time
+
     @pytest.fixture
     def memory_class(self) -> type[Memory]:
         return HippoRAGMemory
 
 
 class TestHippoRAG2(MemoryContract):
+    budget_s = 240.0
+
     @pytest.fixture
     def memory_class(self) -> type[Memory]:
         return HippoRAGMemory
