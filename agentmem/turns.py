@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from agentmem.events import Answer, Event
 from agentmem.records import Hit, Recall, Receipt, Record
 
 T = TypeVar("T")
+_AHEAD = 256  # items that may wait for whoever listens
 _POLL_S = 0.05  # how soon a cancel is noticed while nothing comes
 
 
@@ -99,16 +101,15 @@ def pumped(make: Callable[[], Iterator[T]], turn: Turn) -> Iterator[T]:
     Raises TooSlow when the turn's seconds are used up and Cancelled when it is cancelled;
     the thread is left behind then and closes its iterator at its next item.
     """
-    items: queue.Queue[tuple[str, T | BaseException | None]] = queue.Queue(maxsize=256)
+    items: queue.SimpleQueue[tuple[str, T | BaseException | None]] = queue.SimpleQueue()
     abandoned = threading.Event()
 
     def offer(kind: str, value: T | BaseException | None) -> bool:
         while not abandoned.is_set():
-            try:
-                items.put((kind, value), timeout=_POLL_S)
+            if items.qsize() < _AHEAD:
+                items.put((kind, value))
                 return True
-            except queue.Full:
-                continue
+            time.sleep(0.005)
         return False
 
     def run() -> None:

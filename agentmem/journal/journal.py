@@ -26,6 +26,10 @@ from agentmem.journal.transaction import PERSON, Transaction
 from agentmem.journal.undo import drop_derived, undo
 from agentmem.records import Draft, Receipt, Status, Update
 
+# built once: making a statement takes longer than running it
+_LAST_CHANGE = sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq.desc()).limit(1)
+_LAST_VERSION = sa.select(sa.func.max(versions.c.id))
+
 
 class Journal:
     """One home's log of changes. Thread-safe; several processes may append to the same one.
@@ -75,9 +79,8 @@ class Journal:
         if self.readonly:
             raise Refused("this home is open read-only; open it without readonly to write")
         with writing(self.engine) as connection:
-            last = sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq.desc()).limit(1)
-            head = connection.execute(last).one_or_none()
-            version = connection.execute(sa.select(sa.func.max(versions.c.id))).scalar() or 0
+            head = connection.execute(_LAST_CHANGE).one_or_none()
+            version = connection.execute(_LAST_VERSION).scalar() or 0
             # transaction time never runs backwards, even when the clock does, so that as_of means one state
             at = max(self._clock.now(), head.at) if head else self._clock.now()
             tx = Transaction(
