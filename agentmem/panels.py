@@ -29,3 +29,11 @@ class Panel(Protocol):
     title: ClassVar[str]
 
     def table(self, home: Home, namespace: Namespace) -> Table: ...
+
+
+class AskingPanel(Panel, Protocol):
+    """A panel that can also be asked about something that the user writes, such as a name in a graph."""
+
+    asks: ClassVar[str]  # what to write, in words: "a name"
+
+    def about(self, home: Home, namespace: Namespace, text: str) -> Table: ...

@@ -215,6 +215,12 @@ class Reader:
         with reading(self._engine) as connection:
             return [(row[0], int(row[1])) for row in connection.execute(query)]
 
+    def kinds(self) -> list[str]:
+        """The kinds of record that this journal ever held."""
+        query = sa.select(records.c.kind).distinct().order_by(records.c.kind)
+        with reading(self._engine) as connection:
+            return list(connection.execute(query).scalars())
+
     def threads(self, *, namespace: Namespace = ()) -> list[tuple[str, int, float]]:
         """Threads with live turns, the one last spoken in first: (name, turns, seconds since the epoch)."""
         last = sa.func.max(records.c.created_seq)

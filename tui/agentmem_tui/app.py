@@ -34,13 +34,18 @@ class ChatApp(App[None]):
 
     TITLE = "agentmem"
     CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]  # noqa: RUF012  # as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "keys", "Keys", id="help"),
+        Binding("f4", "memory", "Memory", id="memory"),
+        Binding("f5", "panels", "Panels", id="panels"),
         Binding("f6", "ingest", "Ingest", id="ingest", priority=True),
+        Binding("f7", "settings", "Settings", id="settings", priority=True),
         Binding("f8", "doctor", "Doctor", id="doctor", show=False),
         Binding("f9", "undo", "Undo", id="undo", priority=True),
         Binding("f10", "redo", "Redo", id="redo", show=False, priority=True),
+        Binding("ctrl+p", "command_palette", "Palette", id="palette", show=False, priority=True),
         Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
         Binding("ctrl+c", "interrupt", "Copy, stop, leave", id="interrupt", show=False, system=True, priority=True),
     ]

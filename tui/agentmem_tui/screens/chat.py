@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Button, Footer, OptionList
+from textual.widgets import Button, OptionList
 
 from agentmem_tui.conversation import AGENT, NOTICE, USER, Entry
 from agentmem_tui.desk import State, ThreadLine, complete_path
@@ -19,6 +19,7 @@ from agentmem_tui.screens.asking import AskText, Choose
 from agentmem_tui.turn import TurnFollower
 from agentmem_tui.widgets.composer import Completions, Composer, as_options
 from agentmem_tui.widgets.findbar import FindBar
+from agentmem_tui.widgets.keybar import KeyBar
 from agentmem_tui.widgets.message import Answered, Bubble, Noted
 from agentmem_tui.widgets.status import StatusLine
 from agentmem_tui.widgets.threads import ThreadList, Threads
@@ -90,7 +91,7 @@ class ChatScreen(Screen[None]):
                     yield Button("Send", id="send", compact=True)
             yield WhyPanel()
         yield StatusLine()
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar(("help", "threads", "why", "memory", "panels", "ingest", "settings", "undo", "palette"))
 
     def on_mount(self) -> None:
         self.transcript = self.query_one(Transcript)

@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Footer, Static
+from textual.widgets import Button, Static
 
 from agentmem_tui.plaintext import clean
 from agentmem_tui.screens.page import Page
+from agentmem_tui.widgets.keybar import KeyBar
 
 _MARKS = {"ok": "✓", "note": "·", "warning": "!", "error": "✗"}
 
@@ -20,7 +21,10 @@ _MARKS = {"ok": "✓", "note": "·", "warning": "!", "error": "✗"}
 class DoctorScreen(Page[None]):
     """Runs ``agentmem doctor`` on a thread and shows its lines."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "again", "Check again"), Binding("m", "mend", "Mend")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "again", "Check again", id="doctor.again"),
+        Binding("m", "mend", "Mend", id="doctor.mend"),
+    ]
 
     def compose(self) -> ComposeResult:
         yield Static("doctor", classes="heading")
@@ -30,7 +34,7 @@ class DoctorScreen(Page[None]):
             yield Button("Check again", name="again", compact=True)
             yield Button("Mend what can be mended", name="mend", compact=True)
             yield Button("Back", name="leave", compact=True)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar(("back", "doctor.again", "doctor.mend", "help"))
 
     def on_mount(self) -> None:
         self.query_one("#lines").focus()

@@ -13,11 +13,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.suggester import Suggester
-from textual.widgets import Button, Footer, Input, ProgressBar, Static
+from textual.widgets import Button, Input, ProgressBar, Static
 
 from agentmem_tui.desk import complete_path
 from agentmem_tui.plaintext import clean
 from agentmem_tui.screens.page import Page
+from agentmem_tui.widgets.keybar import KeyBar
 from agentmem_tui.widgets.welcome import SAMPLE
 
 _FRAME_S = 0.1
@@ -66,7 +67,7 @@ class IngestScreen(Page[Any]):
             yield Button("Read", name="start", variant="primary", compact=True)
             yield Button("The sample folder", name="sample", compact=True)
             yield Button("Cancel", name="leave", compact=True)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar(("back", "ingest.start", "help"))
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

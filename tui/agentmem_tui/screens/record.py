@@ -8,10 +8,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Button, Footer, Static
+from textual.widgets import Button, Static
 
 from agentmem_tui.acting import RecordActions
 from agentmem_tui.screens.page import Page
+from agentmem_tui.widgets.keybar import KeyBar
 from agentmem_tui.widgets.recordview import Looked, RecordView, look
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class RecordScreen(RecordActions, Page[None]):
         with Horizontal(classes="toolbar"):
             for name, label in _BUTTONS:
                 yield Button(label, name=name, compact=True)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar(
+            ("back", "record.correct", "record.retract", "record.archive", "record.undo", "record.copy", "undo", "help")
+        )
 
     def on_mount(self) -> None:
         self.reload()

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from agentmem_tui.plaintext import clean, moment, one_line
+from agentmem_tui.plaintext import bar, clean, moment, one_line
 
 if TYPE_CHECKING:
     from agentmem.agent import Agent
@@ -46,7 +46,7 @@ def look(agent: Agent, record_id: str, *, as_of: float | None = None) -> Looked:
         record,
         history,
         tuple(parents.values()),
-        tuple(reader.children(record.id)),
+        tuple(child for child in reader.children(record.id) if child.kind != "trace"),
         agent.home.verdicts([record.id]).get(record.id),
         reader.touches([record.id]).get(record.id, (0, 0.0))[0],
     )
@@ -115,7 +115,7 @@ def _parts(looked: Looked) -> list[Static]:
         out.append(Static(Content(clean(facts(record, looked.hits))), classes="lines"))
         if looked.verdict is not None:
             out.append(Static("admission", classes="title"))
-            out.append(Static(Content(verdict_text(looked.verdict)), classes="lines"))
+            out.append(Static(verdict_text(looked.verdict), classes="lines"))
         if looked.parents or looked.children:
             out.append(Static("comes from ↑ · gave rise to ↓", classes="title"))
         out.extend(Relative("↑", parent) for parent in looked.parents)
@@ -152,13 +152,13 @@ def facts(record: Record, hits: int = 0) -> str:
     return "\n".join(f"{name.ljust(9)} {value}" for name, value in rows)
 
 
-def verdict_text(verdict: Verdict) -> str:
+def verdict_text(verdict: Verdict) -> Content:
     """Admission figures as bars."""
-    from agentmem_tui.plaintext import bar
-
     wide = max((len(name) for name in verdict.figures), default=0)
-    head = "admitted" if verdict.accepted else f"not admitted: {verdict.reason}"
-    return "\n".join([head, *(f"{n.ljust(wide)} {bar(v, 16)} {v:.2f}" for n, v in verdict.figures.items())])
+    parts: list[str | Content] = ["admitted" if verdict.accepted else f"not admitted: {clean(verdict.reason)}"]
+    for name, value in verdict.figures.items():
+        parts += [f"\n{clean(name).ljust(wide)} ", Content.styled(bar(value, 16), "$primary"), f" {value:.2f}"]
+    return Content.assemble(*parts)
 
 
 def history_text(entry: HistoryEntry, before: HistoryEntry | None) -> Content:

@@ -81,7 +81,8 @@ def _sections(why: Why) -> list[Static]:
         out.extend(HitLine(hit, top) for hit in why.hits)
     section("left out", "\n".join(one_line(text, 200) for text in why.dropped))
     section("told", "\n".join(why.notices))
-    section("time", _times(why))
+    if why.steps:
+        out += [Static("time", classes="title", markup=False), Static(_times(why), classes="lines")]
     money = f" · ${why.money:.4f}" if why.money else ""
     section(
         "cost",
@@ -104,21 +105,23 @@ def _recall_text(recall: object) -> str:
 def _hit_text(hit: WhyHit, top: float) -> Content:
     number = f"[{hit.number}] " if hit.number else "    "
     share = hit.score / top if top > 0 else 0.0
-    head = f"{number}{bar(share, _BAR)} {hit.score:.2f} {clean(hit.memory)}"
+    drawn = Content.styled(bar(share, _BAR), "$primary")
+    head = Content.assemble(number, drawn, f" {hit.score:.2f} {clean(hit.memory)}\n    ")
     if hit.record is None:
-        return Content(f"{head}\n    (purged since)")
+        return head + Content("(purged since)")
     record = hit.record
     source = record.sources[0].uri if record.sources else record.speaker or record.trust.value
     about = f"{record.kind}, {source}, {age(record.valid_from or record.recorded_at, time.time())}"
     about += f" · {hit.now}" if hit.now else ""
     about += f" · by {' → '.join(hit.path)}" if hit.path else ""
-    return Content(f"{head}\n    {one_line(record.body, 160)}\n    {one_line(about, 120)}")
+    return head + Content(f"{one_line(record.body, 160)}\n    {one_line(about, 120)}")
 
 
-def _times(why: Why) -> str:
-    longest = max((ms for _, ms in why.steps), default=0.0)
-    wide = min(18, max((len(name) for name, _ in why.steps), default=0))
-    return "\n".join(
-        f"{one_line(name, wide).ljust(wide)} {bar(ms / longest if longest else 0.0, _BAR)} {ms:.0f} ms"
-        for name, ms in why.steps
-    )
+def _times(why: Why) -> Content:
+    longest = max(ms for _, ms in why.steps)
+    wide = min(18, max(len(name) for name, _ in why.steps))
+    parts: list[str | Content] = []
+    for name, ms in why.steps:
+        drawn = Content.styled(bar(ms / longest if longest else 0.0, _BAR), "$primary")
+        parts += [f"{one_line(name, wide).ljust(wide)} ", drawn, f" {ms:.0f} ms\n"]
+    return Content.assemble(*parts).rstrip()
