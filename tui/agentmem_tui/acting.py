@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from agentmem_tui.plaintext import one_line
+from agentmem_tui.plaintext import one_line, text_of
 from agentmem_tui.screens.asking import AskText, Choose
 from agentmem_tui.widgets.recordview import RecordView
 
@@ -86,7 +86,7 @@ class RecordActions:
             )
 
     def _ask_purge(self, record_id: str, plan: list[Any]) -> None:
-        listed = "\n".join(f"· {record.kind}: {one_line(record.body, 90)}" for record in plan[:_SHOWN])
+        listed = "\n".join(f"· {record.kind}: {one_line(text_of(record), 90)}" for record in plan[:_SHOWN])
         more = f"\n… and {len(plan) - _SHOWN} more" if len(plan) > _SHOWN else ""
         text = f"This removes {len(plan)} record(s) for good; it cannot be undone.\n\n{listed}{more}"
 

@@ -6,13 +6,16 @@ It listens to events and calls verbs; which models and memories there are is non
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from agentmem_tui import preferences
@@ -102,18 +105,25 @@ class ChatApp(App[None]):
             try:
                 result = do()
             except BaseException as error:  # a worker's end: handed to the screen
-                self._back(failed or self.complain, error)
+                self.hand_over(failed or self.complain, error)
             else:
                 if then is not None:
-                    self._back(then, result)
+                    self.hand_over(then, result)
 
         threading.Thread(target=run, name=f"chat-{name}", daemon=True).start()
 
-    def _back(self, call: Callable[[Any], Any], value: Any) -> None:
+    def hand_over(self, call: Callable[[Any], Any], value: Any) -> None:
+        """From a thread: call with a value on the screen's own; nothing happens once the chat is being left."""
         if self._leaving:
             return
-        with contextlib.suppress(RuntimeError):  # the app has stopped meanwhile
-            self.call_from_thread(call, value)
+        with contextlib.suppress(RuntimeError, CancelledError):  # the app has stopped meanwhile
+            self.call_from_thread(self._arrive, call, value)  # type: ignore[arg-type]  # its types know no None
+
+    async def _arrive(self, call: Callable[[Any], Any], value: Any) -> None:
+        with contextlib.suppress(NoMatches):  # the screen that asked was left meanwhile
+            result = call(value)
+            if inspect.isawaitable(result):
+                await result
 
     def complain(self, error: BaseException) -> None:
         """Show an error with its remedy in the conversation, where it can be read again."""
@@ -173,7 +183,8 @@ class ChatApp(App[None]):
         keys: list[tuple[str, str, str]] = []
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             row = (self.get_key_display(binding), binding.description, binding.id or "")
-            if enabled and binding.description and row not in keys:
+            told = binding.description and (binding.id or binding.show)
+            if enabled and told and row not in keys:
                 keys.append(row)
         self.push_screen(KeysScreen(keys))
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentmem_tui.attaching import with_files
 from agentmem_tui.conversation import AGENT, USER, Entry, Why, part_id, record_ids_of, why_of
 from agentmem_tui.plaintext import one_line
 
@@ -161,7 +163,18 @@ class Desk:
     # ---- turns
 
     def stream(self, text: str) -> Iterator[Event]:
-        return self.agent.stream(text, thread=self.thread, namespace=self.namespace, incognito=self.incognito)
+        """A turn as events; files that the message names go along or are read first."""
+        from agentmem.events import Notice
+
+        text, notes = with_files(text, self._ingest)
+        for note in notes:
+            yield Notice(turn="", thread=self.thread, at=time.time(), text=note)
+        yield from self.agent.stream(text, thread=self.thread, namespace=self.namespace, incognito=self.incognito)
+
+    def _ingest(self, path: Path) -> str:
+        if self.incognito:
+            return "not in an incognito turn"
+        return self.agent.ingest(path, namespace=self.namespace).summary()
 
     def stream_resumed(self) -> Iterator[Event]:
         return self.agent.loop.stream_resumed(self.thread)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from agentmem_tui.plaintext import moment, one_line
+from agentmem_tui.plaintext import moment, one_line, text_of
 from agentmem_tui.widgets.recordtable import Column, Row
 
 if TYPE_CHECKING:
@@ -108,17 +108,12 @@ def _may_hold(desk: Desk, record: Record, memory: str) -> bool:
 
 
 def _row(record: Record) -> Row:
-    cells = (moment(record.updated_at), record.kind, record.status.value, one_line(_text(record), _TEXT))
+    cells = (moment(record.updated_at), record.kind, record.status.value, one_line(text_of(record), _TEXT))
     return Row(record.id, cells, faint=not record.is_live or record.kind == "trace")
 
 
 def _found(hit: Hit) -> Row:
-    return Row(hit.record_id, (f"{hit.score:.2f}", hit.memory, hit.record.kind, one_line(_text(hit.record), _TEXT)))
-
-
-def _text(record: Record) -> str:
-    """What a row says; a trace is numbers for programs."""
-    return f"how an answer in {record.thread or 'a thread'} came about" if record.kind == "trace" else record.body
+    return Row(hit.record_id, (f"{hit.score:.2f}", hit.memory, hit.record.kind, one_line(text_of(hit.record), _TEXT)))
 
 
 def changes(desk: Desk, limit: int = 2000) -> list[Row]:
@@ -129,7 +124,7 @@ def changes(desk: Desk, limit: int = 2000) -> list[Row]:
         touched = reader.records_of(row.id)
         first = next(iter(reader.get_many(touched[:1]).values()), None)
         more = f" (+{len(touched) - 1})" if len(touched) > 1 else ""
-        what = "" if first is None else one_line(_text(first), _TEXT)
+        what = "" if first is None else one_line(text_of(first), _TEXT)
         out.append(Row(row.id, (moment(row.at), row.verb, row.actor, f"{what}{more}"), faint=row.verb == "answer"))
     return out
 

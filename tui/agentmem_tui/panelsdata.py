@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agentmem_tui.plaintext import bar, clean, moment, one_line
+from agentmem_tui.plaintext import bar, clean, one_line
 from agentmem_tui.widgets.recordtable import Column, Row
 
 if TYPE_CHECKING:
     from agentmem.panels import Table
     from agentmem_tui.desk import Desk
 
-DECISIONS = (Column("written", 16), Column("status", 9), Column("memory", 9), Column("admission", 24), Column("what"))
+DECISIONS = (Column("status", 9), Column("memory", 9), Column("admission", 16), Column("what"))
 _WAIT_S = 5.0  # a panel that takes longer is told by name and left
 _WIDEST = 40
 _EDITS = 500
@@ -92,6 +92,6 @@ def decisions(desk: Desk) -> list[Row]:
         verdict = verdicts.get(record.id)
         figures = "" if verdict is None else " ".join(f"{n[:3]} {bar(v, 3)}" for n, v in verdict.figures.items())
         memory = str(record.attributes.get("memory", record.kind))
-        cells = (moment(record.recorded_at), record.status.value, memory, figures, one_line(record.body, 200))
+        cells = (record.status.value, memory, figures, one_line(record.body, 200))
         rows.append(Row(record.id, cells, faint=record.status not in (Status.PENDING, Status.ACTIVE)))
     return rows

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentmem.records import Record
 
 SHORT = 8  # letters of an id that people see
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -24,6 +28,11 @@ def one_line(text: str, width: int = 72) -> str:
 def cited_markdown(text: str) -> str:
     """Markdown in which each [n] is a link to ``cite:n``."""
     return _CITED.sub(r"[\\[\1\\]](cite:\1)", clean(text))
+
+
+def text_of(record: Record) -> str:
+    """What a line about a record says; a trace is numbers for programs."""
+    return f"how an answer in {record.thread or 'a thread'} came about" if record.kind == "trace" else record.body
 
 
 def moment(at: float) -> str:

@@ -45,7 +45,7 @@ class IngestScreen(Page[Any]):
         self._path = path
         self._cancelled = threading.Event()
         self._reading = False
-        self._report: Any = None
+        self.report: Any = None  # once everything is read
         self._at = (0, 0, "", 0)  # files done, in all, which, bytes
         self._began = 0.0
 
@@ -90,8 +90,8 @@ class IngestScreen(Page[Any]):
 
     def action_start(self) -> None:
         """Read what the line names."""
-        if self._report is not None:
-            self.dismiss(self._report)
+        if self.report is not None:
+            self.dismiss(self.report)
             return
         given = self.query_one(Input).value.strip()
         if self._reading or not given:
@@ -133,7 +133,7 @@ class IngestScreen(Page[Any]):
         )
 
     def _done(self, report: Any) -> None:
-        self._reading, self._report = False, report
+        self._reading, self.report = False, report
         bar = self.query_one(ProgressBar)
         bar.update(total=1, progress=1)
         told = report.summary()
@@ -153,4 +153,4 @@ class IngestScreen(Page[Any]):
         if self._reading:
             self._cancelled.set()
         else:
-            self.dismiss(self._report)
+            self.dismiss(self.report)

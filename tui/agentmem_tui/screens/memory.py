@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -176,7 +177,7 @@ class MemoryScreen(RecordActions, Page[None]):
             for page in listed(desk, wanted):
                 if stop.is_set():
                     return
-                self.app.call_from_thread(self._show, stop, page, first=first)
+                self.app.hand_over(partial(self._show, stop, first=first), page)
                 first = False
 
         table.columns = FOUND if wanted.words.strip() and wanted.status in ("", "active") else RECORDS

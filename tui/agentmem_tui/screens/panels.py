@@ -95,7 +95,7 @@ class PanelsScreen(Page[None]):
         self.app.background(lambda: decisions(desk), self._show, name="decisions")
 
     def _show(self, rows: list[Row]) -> None:
-        waiting = sum(row.cells[1] == "pending" for row in rows)
+        waiting = sum(row.cells[0] == "pending" for row in rows)
         told = f"{waiting} change(s) wait for approval, {len(rows) - waiting} edit(s) of weights"
         self.query_one("#decisions-told", Static).update(told if rows else "Nothing waits; no weights were edited.")
         self.query_one(RecordTable).show(rows)
