@@ -58,3 +58,21 @@ def test_ties_are_broken_by_id_and_k_holds() -> None:
 def test_equal_scores_are_all_the_best() -> None:
     assert min_max([3.0, 3.0]) == [1.0, 1.0]
     assert min_max([1.0, 3.0, 2.0]) == [0.0, 1.0, 0.5]
+
+
+def test_a_memory_is_trusted_with_some_kinds_more_than_with_others() -> None:
+    def of(memory: str, kind: str, scores: dict[str, float]) -> Recall:
+        hits = (Hit(Record(id=i, kind=kind, body=i), score) for i, score in scores.items())
+        return Recall(memory=memory, hits=tuple(hits))
+
+    for kind, best in (("chunk", "graph's"), ("turn", "words'")):
+        words = of("bm25", kind, {"words'": 9.0, "graph's": 1.0, "none's": 0.5})
+        graph = of("hipporag", kind, {"graph's": 0.5, "none's": 0.01, "words'": 0.001})
+        assert fuse([words, graph], k=3)[0].record.id == best
+
+
+def test_records_of_two_kinds_can_both_be_the_best() -> None:
+    turn, chunk = Record(id="t", kind="turn", body="t"), Record(id="c", kind="chunk", body="c")
+    words = Recall(memory="bm25", hits=(Hit(turn, 9.0), Hit(chunk, 9.0), Hit(record("x"), 1.0)))
+    graph = Recall(memory="hipporag", hits=(Hit(chunk, 0.9), Hit(record("x"), 0.1)))
+    assert [h.record.id for h in fuse([words, graph], k=2)] == ["c", "t"]
