@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from agentmem import events
 from agentmem.budget import TurnBudget
 from agentmem.errors import AgentmemError, BadInput, NotFound
-from agentmem.graph import Graph, new_turn
+from agentmem.graph import Graph
 from agentmem.records import Event as MemoryEvent
 from agentmem.records import Namespace
+from agentmem.state import new_turn
 from agentmem.turns import Lanes, Turn
 
 if TYPE_CHECKING:

@@ -10,12 +10,11 @@ How turns wait, stream, are cancelled and resumed is in `agentmem.conversation`.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from agentmem import events
-from agentmem.answering import Reply, Responder
+from agentmem.answering import Responder
 from agentmem.budget import TurnBudget, charged_to
 from agentmem.compose import compose
 from agentmem.facts import may_state
@@ -25,6 +24,7 @@ from agentmem.reading import Reading
 from agentmem.records import Hit, Query, QueryKind, Recall, Receipt, Record
 from agentmem.redact import redact
 from agentmem.router import Route
+from agentmem.state import State, as_message, hits_of, plain_hit, turn_of
 from agentmem.tools import Asked, MemoryTools, Outcome, offered
 from agentmem.turns import Turn
 from agentmem.writing import Writer
@@ -37,24 +37,6 @@ if TYPE_CHECKING:
 _DEPTH = 50  # fused hits to choose from: some are out of date, or say the same
 _MAX_CALLS = 8  # tool calls that one reply may make
 _SAME_CALL = 2  # how often the same call may be repeated in a turn
-
-
-def _gathered(old: list[Any] | None, new: list[Any] | None) -> list[Any]:
-    """What parallel recalls bring is joined; None begins anew."""
-    return [] if new is None else [*(old or ()), *new]
-
-
-class State(TypedDict, total=False):
-    """Plain values only. ``messages`` is the door for other graphs: the conversation goes in, the answer comes out."""
-
-    messages: list[Any]
-    turn: dict[str, Any]
-    route: dict[str, Any]
-    recalls: Annotated[list[dict[str, Any]], _gathered]
-    evidence: list[dict[str, Any]]
-    steps: list[dict[str, Any]]
-    learned: list[dict[str, Any]]
-    answer: dict[str, Any]
 
 
 class Graph:
@@ -95,7 +77,7 @@ class Graph:
 
     def route(self, state: State, config: RunnableConfig) -> State:
         """Which memories shall be asked."""
-        asked = _turn_of(state, config)
+        asked = turn_of(state, config)
         turn = self._turn(asked)
         started = time.perf_counter()
         query = self._query(asked)
@@ -151,7 +133,7 @@ class Graph:
         )
         signals = {key: float(value) for key, value in found.signals.items()}
         plain = {"memory": name, "signals": signals, "abstain": found.abstain, "error": found.error}
-        return {"recalls": [{**plain, "hits": [self._plain(hit) for hit in found.hits]}]}
+        return {"recalls": [{**plain, "hits": [plain_hit(hit) for hit in found.hits]}]}
 
     def compose(self, state: State) -> State:
         """Fuse what came, and keep what is still true, once, within the token budget."""
@@ -177,7 +159,7 @@ class Graph:
             ms=_ms(started),
         )
         turn.hits = list(evidence.hits)
-        return {"evidence": [self._plain(hit) for hit in evidence.hits]}
+        return {"evidence": [plain_hit(hit) for hit in evidence.hits]}
 
     def respond(self, state: State) -> State:
         """Let the model answer or call tools; at a limit, or when it fails, answer with what there is and say so."""
@@ -197,7 +179,7 @@ class Graph:
                 lambda what, /, **told: self.emit(turn, what, **told),
             )
         if reply.calls and not reply.stopped:
-            return {"steps": [*(state.get("steps") or []), _as_message(reply)]}
+            return {"steps": [*(state.get("steps") or []), as_message(reply)]}
         return {"answer": {"turn": asked["id"], "text": reply.text, "stopped": reply.stopped, "cited": reply.cited}}
 
     def what_next(self, state: State) -> str:
@@ -352,25 +334,6 @@ class Graph:
             thread=asked["thread"],
         )
 
-    def _plain(self, hit: Hit) -> dict[str, Any]:
-        """A hit as the state keeps it. What a memory says from its weights is no record, so its words are kept."""
-        plain: dict[str, Any] = {"id": hit.record_id, "score": hit.score, "memory": hit.memory, "why": hit.why}
-        if hit.path:
-            plain["path"] = list(hit.path)
-        if not hit.record.version_id:
-            plain["said"] = {"kind": hit.record.kind, "body": hit.record.body}
-        return plain
-
-    def _hits(self, plain: Sequence[Mapping[str, Any]], records: Mapping[str, Record]) -> list[Hit]:
-        hits = []
-        for one in plain:
-            record = records.get(one["id"])
-            if record is None and "said" in one:
-                record = Record(id=one["id"], kind=one["said"]["kind"], body=one["said"]["body"])
-            if record is not None:  # what was purged meanwhile is no evidence
-                hits.append(Hit(record, one["score"], one["why"], tuple(one.get("path", ())), one["memory"]))
-        return hits
-
     def _recalls(self, turn: Turn, plain: Sequence[Mapping[str, Any]], as_of: float | None) -> list[Recall]:
         if all(one["memory"] in turn.recalled for one in plain):
             return [turn.recalled[name] for name in sorted(one["memory"] for one in plain)]
@@ -378,7 +341,7 @@ class Graph:
         records = self.home.journal.records.get_many(sorted(ids), as_of=as_of)
         return [
             Recall(
-                hits=tuple(self._hits(one["hits"], records)),
+                hits=tuple(hits_of(one["hits"], records)),
                 signals=one["signals"],
                 abstain=one["abstain"],
                 memory=one["memory"],
@@ -393,7 +356,7 @@ class Graph:
             return turn.hits
         plain = state.get("evidence") or []
         records = self.home.journal.records.get_many([p["id"] for p in plain], as_of=state["turn"]["as_of"])
-        return self._hits(plain, records)
+        return hits_of(plain, records)
 
     def _found(self, state: State) -> list[str]:
         """Ids of the records that tools brought."""
@@ -402,74 +365,6 @@ class Graph:
     def _citations(self, cited: Sequence[Sequence[Any]], hits: Sequence[Hit]) -> tuple[events.Citation, ...]:
         by_id = {hit.record_id: hit for hit in hits}
         return tuple(events.Citation(n, by_id[i], quote) for n, i, quote in cited if i in by_id)
-
-
-def _turn_of(state: State, config: RunnableConfig) -> dict[str, Any]:
-    """The turn to answer: the one given, or inside another graph the last message of a person."""
-    given = state.get("turn")
-    if given and (state.get("answer") or {}).get("turn") != given["id"]:
-        return given
-    keys = config.get("configurable", {})
-    return new_turn(
-        _last_said(state.get("messages") or []),
-        thread=str(keys.get("thread", keys.get("thread_id", "graph"))),
-        namespace=tuple(keys.get("namespace", ())),
-        session=keys.get("session"),
-        speaker=keys.get("speaker"),
-        incognito=bool(keys.get("incognito", False)),
-        k=int(keys.get("k", 10)),
-    )
-
-
-def new_turn(
-    text: str,
-    *,
-    thread: str,
-    namespace: Sequence[str] = (),
-    session: str | None = None,
-    speaker: str | None = None,
-    incognito: bool = False,
-    at: float | None = None,
-    as_of: float | None = None,
-    memories: Sequence[str] | None = None,
-    k: int = 10,
-    turn_id: str | None = None,
-) -> dict[str, Any]:
-    """The state that a turn begins with; secrets are taken out here, before anything is kept."""
-    clean = redact(text)
-    return {
-        "id": turn_id or uuid.uuid4().hex,
-        "text": clean.text,
-        "redacted": clean.sentence,
-        "thread": thread,
-        "namespace": list(namespace),
-        "session": session,
-        "speaker": speaker,
-        "incognito": incognito,
-        "at": at,
-        "as_of": as_of,
-        "memories": None if memories is None else list(memories),
-        "k": k,
-        "model": "",
-    }
-
-
-def _last_said(messages: Sequence[Any]) -> str:
-    for message in reversed(messages):
-        if isinstance(message, Mapping):
-            role, content = message.get("role", ""), message.get("content", "")
-        elif isinstance(message, tuple):
-            role, content = message
-        else:
-            role, content = getattr(message, "type", ""), getattr(message, "text", "")
-        if role in ("user", "human"):
-            return str(content)
-    return ""
-
-
-def _as_message(reply: Reply) -> dict[str, Any]:
-    calls = [{"id": c.id, "name": c.name, "args": dict(c.args), "fault": c.fault} for c in reply.calls]
-    return {"role": "assistant", "content": reply.text, "tool_calls": calls}
 
 
 def _ms(started: float) -> float:
