@@ -23,7 +23,7 @@ from agentmem_lm.demo.probes import KINDS, Probe, probes
 from agentmem_lm.demo.wordings import WORDINGS
 from agentmem_lm.demo.world import World, build
 from agentmem_lm.manners import FILE, Calibration, calibration_error, fit
-from agentmem_lm.model import CausalModel
+from agentmem_lm.model import CausalModel, without_progress_bars
 from agentmem_lm.provider import folder_of, open_model
 
 T = TypeVar("T")
@@ -210,12 +210,13 @@ def _shape(report: Report, family: str) -> None:
     before = _memory_mb()
     model, build_s = _timed(lambda: random_model(family, dtype="bfloat16"))
     with tempfile.TemporaryDirectory() as folder:
-        model.net.save_pretrained(folder)  # type: ignore[operator]
+        with without_progress_bars():
+            model.net.save_pretrained(folder)  # type: ignore[operator]
         model.tokenizer.save_pretrained(folder)
         del model
         model, load_s = _timed(lambda: _loaded(folder))
         stream = model.stream("The harbour", max_new_tokens=64)
-        _, first_s = _timed(lambda: next(stream))
+        _, first_s = _timed(lambda: next(stream, ""))
         _, cancel_s = _timed(stream.close)
         _, sixteen_s = _timed(lambda: model.generate(["The harbour"], max_new_tokens=16))
         prompts = [f"Prompt number {i} of eight, of its own length {'x' * i}" for i in range(8)]

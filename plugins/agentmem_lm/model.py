@@ -310,6 +310,20 @@ class CausalModel:
         return row
 
 
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Loads and saves in silence: a terminal interface owns the screen."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def _hash_of(net: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(net.state_dict().items()):
@@ -327,7 +341,6 @@ def load(
     "float32", "bfloat16" or "float16". Raises BadInput for a folder that is no model, ModelError for an unknown shape.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
 
     folder = Path(path).expanduser()
     if not (folder / "config.json").is_file():
@@ -335,22 +348,18 @@ def load(
     if not any(folder.glob("*.safetensors")):
         raise BadInput(f"{folder} has no *.safetensors; other formats can run code when loaded, so they are not read")
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    barred = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # a terminal interface owns the screen
     kind: Any = ("float32" if where == "cpu" else "auto") if dtype == "auto" else dtype
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        net = AutoModelForCausalLM.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=kind if kind == "auto" else getattr(torch, kind),
-            attn_implementation="eager" if where == "cpu" else None,
-        )
+        with without_progress_bars():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            net = AutoModelForCausalLM.from_pretrained(
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=kind if kind == "auto" else getattr(torch, kind),
+                attn_implementation="eager" if where == "cpu" else None,
+            )
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"the model in {folder} cannot be loaded: {error}") from error
-    finally:
-        if barred:
-            logging.enable_progress_bar()
     return CausalModel(net.to(where), tokenizer, name or folder.name, padding, Manners.read(folder))

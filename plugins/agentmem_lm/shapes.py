@@ -101,4 +101,7 @@ def random_model(family: str, *, seed: int = 0, dtype: str = "float32", padding:
         net = transformers.AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     finally:
         torch.random.set_rng_state(before)
+    with torch.no_grad():
+        # Tokens that the tokenizer lacks would be written as nothing; rows of zeros are next to never the likeliest.
+        net.get_output_embeddings().weight[len(tokenizer) :] = 0
     return CausalModel(net, tokenizer, family, padding)

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentmem_lm.demo.wordings import UNKNOWN_ANSWER, UNKNOWN_OBJECT
 from agentmem_lm.manners import FILE
+from agentmem_lm.model import without_progress_bars
 from agentmem_lm.provider import demo_folder
 
 LIMIT_BYTES = 12_000_000
@@ -24,7 +25,8 @@ def ship(trained: Path, to: Path) -> int:
     net = AutoModelForCausalLM.from_pretrained(trained, local_files_only=True, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(trained, local_files_only=True)
     to.mkdir(parents=True, exist_ok=True)
-    net.half().save_pretrained(to)
+    with without_progress_bars():
+        net.half().save_pretrained(to)
     tokenizer.save_pretrained(to)
     manners = {
         "question": "Q: {question} A:",
