@@ -22,6 +22,7 @@ from agentmem_hipporag.vectors import VectorFile, Vectors
 _ROUGH = 2e-6  # how far single precision may be off in a cosine
 _DIGITS = 12  # scores are rounded before they are compared, so that the order of additions never decides a rank
 _LONGEST_PATH = 6
+_LIKELY = 8  # neighbours looked at more closely at every step back
 HUB = 8  # an entity that more passages name, and more than this share of all, tells less
 HUB_SHARE = 0.01
 LEAST_PRIOR = 10
@@ -189,11 +190,14 @@ def trace(
         back = back[~np.isin(back, path)]
         if not len(back):
             break
-        index, target, weight, _ = row_entries(terrain, back)
-        total = np.bincount(index, weights=weight, minlength=len(back))
-        to_here = np.bincount(index[target == path[-1]], weights=weight[target == path[-1]], minlength=len(back))
         at = np.minimum(np.searchsorted(spread.nodes, back), len(spread.nodes) - 1)
         held = np.where(spread.nodes[at] == back, spread.score[at], 0.0)
+        # what a node passes on to each neighbour is about its mass by its degree: rows of hubs need not be read
+        likely = np.argsort(-held / np.maximum(sight.degree[back], 1), kind="stable")[:_LIKELY]
+        back, held = back[likely], held[likely]
+        index, target, weight, _ = row_entries(terrain, back)
+        total = np.bincount(index, weights=weight, minlength=len(back))
+        to_here = np.bincount(index, weights=np.where(target == path[-1], weight, 0), minlength=len(back))
         flow = held * np.divide(to_here, total, out=np.zeros(len(back)), where=total > 0)
         if flow.max() <= 0:
             break
