@@ -1,27 +1,28 @@
-"""Settings of the memory layer."""
+"""Settings of the memory layer; what every weight memory has besides is in `agentmem_lm.edits`."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from agentmem.contract import MemoryConfig
+from agentmem_lm.edits import EditConfig
 
 
-class MemlayerConfig(MemoryConfig):
-    """Where the layer sits, how large it is, and what an edit must show before it is mounted."""
+class MemlayerConfig(EditConfig):
+    """How large the layer is, when a token reads it, and how an edit is computed.
 
-    layer: int | None = Field(default=None, ge=0)  # None: the highest layer whose subject position carries facts
+    ``gate`` is the share of a token's attention that must fall on written rows before it reads any; ``rows`` how many
+    slots an edit writes; ``steps``, ``rate`` and ``preserve_weight`` are those of `agentmem_lm.shifts`.
+    """
+
     heads: int = Field(default=4, ge=1, le=16)
-    n_keys: int = Field(default=512, ge=16, le=4096)  # n_keys squared slots
+    n_keys: int = Field(default=512, ge=32, le=4096)
     d_key: int = Field(default=32, ge=8)
-    top_k: int = Field(default=16, ge=1, le=64)
+    top_k: int = Field(default=16, ge=1, le=32)
     temperature: float = Field(default=20.0, gt=0)
-    gate: float = Field(default=0.35, ge=0, le=1)  # share of attention on written rows below which nothing is read
-    rows: int = Field(default=64, ge=1, le=1024)  # slots that one edit may write
-    steps: int = Field(default=30, ge=1, le=500)
+    gate: float = Field(default=0.35, ge=0, le=1)
+    rows: int = Field(default=64, ge=1, le=1024)
+    steps: int = Field(default=15, ge=1, le=500)
     rate: float = Field(default=2.0, gt=0)
+    preserve_weight: float = Field(default=3.0, ge=0)
+    together: int = Field(default=16, ge=1)  # facts that one optimisation holds
     seed: int = 7
-    admit: bool = True
-    min_rewrite: float = Field(default=1.0, ge=0, le=1)
-    min_paraphrase: float = Field(default=0.75, ge=0, le=1)
-    min_preserved: float = Field(default=0.7, ge=0, le=1)

@@ -126,6 +126,10 @@ class Rows:
         row_of_slot[slots] = torch.arange(len(slots), dtype=torch.int32, device=values.device)
         return cls(values, row_of_slot)
 
+    def to(self, device: torch.device) -> Rows:
+        """The same on another device."""
+        return Rows(self.values.to(device), self.row_of_slot.to(device))
+
 
 @dataclass(frozen=True)
 class Read:
