@@ -11,7 +11,7 @@ class MemlayerConfig(EditConfig):
     """How large the layer is, when a token reads it, and how an edit is computed.
 
     ``gate`` is the share of a token's attention that must fall on written rows before it reads any; ``rows`` how many
-    slots an edit writes; ``steps``, ``rate`` and ``preserve_weight`` are those of `agentmem_lm.shifts`.
+    slots an edit writes; ``steps`` to ``still`` are those of `agentmem_lm.shifts`.
     """
 
     heads: int = Field(default=4, ge=1, le=16)
@@ -22,7 +22,9 @@ class MemlayerConfig(EditConfig):
     gate: float = Field(default=0.35, ge=0, le=1)
     rows: int = Field(default=64, ge=1, le=1024)
     steps: int = Field(default=15, ge=1, le=500)
-    rate: float = Field(default=2.0, gt=0)
+    rate: float = Field(default=3.0, gt=0)
     preserve_weight: float = Field(default=3.0, ge=0)
+    enough: float = Field(default=0.05, gt=0)
+    still: float = Field(default=0.03, gt=0)
     together: int = Field(default=16, ge=1)  # facts that one optimisation holds
     seed: int = 7

@@ -103,8 +103,8 @@ class Addressing:
     def _count(self, states: Sequence[Tensor]) -> Tensor:
         seen = torch.zeros(self.shape.n_slots, dtype=torch.int32)
         for text in states:
-            for part in text.split(_CHUNK):
-                read = self.address(part)[1].unique()
+            for part in torch.split(text, _CHUNK):
+                read = torch.unique(self.address(part)[1])
                 seen[read] += 1
         return seen
 

@@ -42,7 +42,13 @@ class MemlayerMemory(EditMemory):
         from agentmem_lm.shifts import ShiftSettings, optimise
 
         config = self.config
-        settings = ShiftSettings(steps=config.steps, rate=config.rate, preserve_weight=config.preserve_weight)
+        settings = ShiftSettings(
+            steps=config.steps,
+            rate=config.rate,
+            preserve_weight=config.preserve_weight,
+            enough=config.enough,
+            still=config.still,
+        )
         blobs = []
         for start in range(0, len(wishes), config.together):
             part = wishes[start : start + config.together]
