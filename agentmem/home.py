@@ -6,7 +6,6 @@ router and no chat model; those come from above.
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import time
@@ -57,12 +56,6 @@ if TYPE_CHECKING:
 
 Eraser = Callable[[PurgeJob], Sequence[str]]
 """Frees what lies outside journal and memories (checkpoints); returns sentences about what it could not reach."""
-
-
-def cache_folder() -> Path:
-    """Where what can be made again is kept: AGENTMEM_CACHE, else the user's cache folder."""
-    base = os.environ.get("AGENTMEM_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return Path(base or "~/.cache").expanduser() / "agentmem"
 
 
 class SystemClock:
@@ -241,9 +234,10 @@ class Home:
         """The embedder of the settings; light until it is first used."""
         if self._embedder is None:
             from agentmem.embed import EmbedderOptions, load_embedder
+            from agentmem.embed.cache import default_cache
 
             options = EmbedderOptions(base_url=self.settings.base_url, api_key_env=self.settings.api_key_env)
-            self._embedder = load_embedder(self.settings.embedder, cache_folder(), options)
+            self._embedder = load_embedder(self.settings.embedder, default_cache(), options)
         return self._embedder
 
     @property
@@ -392,7 +386,11 @@ class Home:
             if folder.name != self._kept_vectors().folder.name:
                 shutil.rmtree(folder)  # of an embedder used before; its vectors are computed again when it comes back
         for view in self.views.usable():
-            view.erase()
+            try:
+                view.erase()
+            except Exception as error:  # the core's call into a plugin: one that cannot erase must not keep the others
+                remedy = f"run 'agentmem reindex {view.name}'"
+                notes.append(f"'{view.name}' could not erase its files ({type(error).__name__}: {error}); {remedy}")
         for folder in (self.folder / "memories").glob("*"):
             if folder.is_dir() and folder.name not in self.views.names():
                 shutil.rmtree(folder)  # a memory that is switched off builds its index again when it is needed
