@@ -87,6 +87,8 @@ class MemoryTools:
             if call.fault:
                 raise BadInput(call.fault)
             names = [tool.name for tool in offered(asked.said, may_write=may_write)]
+            if call.name in _SPECS and call.name != "recall" and not may_write:
+                raise Refused("this turn writes nothing down (it is incognito, or the home is open read-only)")
             if call.name in _SPECS and call.name not in names:
                 raise Refused(f"the user did not ask for '{call.name}' in this message, so nothing was changed")
             if call.name not in names:

@@ -328,7 +328,7 @@ def test_with_approval_ask_what_the_agent_writes_waits(tmp_path: Path) -> None:
 
 
 def test_usage_that_the_server_tells_is_what_counts(tmp_path: Path) -> None:
-    script = ["Fine.", Delta(tokens_in=123, tokens_out=45)]
+    script: list[Any] = ["Fine.", Delta(tokens_in=123, tokens_out=45)]
     with open_agent(tmp_path, ScriptedStream(script)) as agent:
         cost = agent.ask(QUESTION).cost
         assert (cost.tokens_in, cost.tokens_out, cost.calls) == (123, 45, 1)

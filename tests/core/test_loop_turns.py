@@ -149,6 +149,13 @@ def test_an_incognito_turn_writes_nothing(tmp_path: Path) -> None:
     assert files_that_hold(tmp_path, "heliotrope") == []
 
 
+def test_an_incognito_wish_is_refused_with_its_reason(tmp_path: Path) -> None:
+    with open_agent(tmp_path) as agent:
+        answer = agent.ask("Remember that my colour is heliotrope.", incognito=True)
+        assert "writes nothing down" in answer.text
+        assert bodies(agent) == []
+
+
 def test_secrets_are_taken_out_before_anything_is_stored_and_the_user_is_told(tmp_path: Path) -> None:
     model = ScriptedStream("Noted.")
     with open_agent(tmp_path, model) as agent:
@@ -334,7 +341,7 @@ def test_the_graph_can_be_embedded_in_another_graph(tmp_path: Path) -> None:
         config: Any = {"configurable": {"thread_id": "outside"}}
         for n in (2, 4):
             asked: Any = {"messages": [("user", QUESTION)]}
-            told = [event for _, event in outer.stream(asked, config, stream_mode="custom", subgraphs=True)]
+            told: list[Any] = [event for _, event in outer.stream(asked, config, stream_mode="custom", subgraphs=True)]
             assert {"routed", "recalled", "composed", "token", "written"} <= {events.name_of(e) for e in told}
             messages = outer.get_state(config).values["messages"]
             assert len(messages) == n
