@@ -138,8 +138,7 @@ def test_a_written_segment_holds_what_was_given(tmp_path: Path) -> None:
     pieces = [Entries.both_ways(part, part[:, 0]) for part in np.array_split(edges, 7)]
     write_segment(tmp_path / "base", N_PAGES + N_NAMES + 5, pieces, pieces)
     mapped, small = open_segment(tmp_path / "base").entries(), Segment.of(whole).entries()
-    for one, other in zip(mapped, small, strict=True):
-        assert len(one) == len(other)
+    assert len(mapped.row) == len(small.row)
     key = [np.lexsort((e.via, e.target, e.row)) for e in (mapped, small)]
     for name in ("row", "target", "via", "code"):
         assert np.array_equal(getattr(mapped, name)[key[0]], getattr(small, name)[key[1]])
