@@ -20,7 +20,10 @@ from agentmem_lm.shapes import random_model
 from agentmem_memlayer import MemlayerMemory
 from agentmem_memlayer.config import MemlayerConfig
 
-pytestmark = pytest.mark.skipif(not (demo_folder() / "config.json").is_file(), reason="no demo model is here")
+pytestmark = [
+    pytest.mark.skipif(not (demo_folder() / "config.json").is_file(), reason="no demo model is here"),
+    pytest.mark.timeout(600),  # the first lookup on a machine builds its library
+]
 
 SETTINGS = {"layer": 1, "n_keys": 256, "examine": False}
 WORLD = world.build()

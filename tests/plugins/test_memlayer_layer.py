@@ -14,6 +14,7 @@ from agentmem_memlayer.attach import attach
 from agentmem_memlayer.layer import Addressing, Rows, Shape, read, written_share
 from agentmem_memlayer.writing import RowDelta, spread, written
 
+pytestmark = pytest.mark.timeout(600)  # the first lookup on a machine builds its library
 D_MODEL = 24
 SHAPE = Shape(heads=2, n_keys=64, d_key=8, top_k=8)
 
