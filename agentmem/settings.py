@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agentmem.errors import BadInput
 
 FILE_NAME = "agentmem.toml"
-DEFAULT_MEMORIES = ("chroma", "bm25", "context")
+DEFAULT_MEMORIES = ("chroma", "bm25", "hipporag", "context")
 
 
 class BudgetSettings(BaseModel):
