@@ -81,6 +81,9 @@ class ChatApp(App[None]):
             self.notify(self._preferences.fault, severity="warning", markup=False)
         self.theme_changed_signal.subscribe(self, self._keep_theme)
 
+    def on_unmount(self) -> None:
+        self._leaving = True  # whatever is still on its way from a thread comes too late
+
     @property
     def chat(self) -> ChatScreen:
         """The conversation, below whatever is shown over it."""
@@ -114,7 +117,7 @@ class ChatApp(App[None]):
 
     def hand_over(self, call: Callable[[Any], Any], value: Any) -> None:
         """From a thread: call with a value on the screen's own; nothing happens once the chat is being left."""
-        if self._leaving:
+        if self._leaving or not self.is_running:
             return
         with contextlib.suppress(RuntimeError, CancelledError):  # the app has stopped meanwhile
             self.call_from_thread(self._arrive, call, value)  # type: ignore[arg-type]  # its types know no None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -47,14 +48,14 @@ class MemoryScreen(RecordActions, Page[None]):
     app: ChatApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash,ctrl+f", "search", "Search", id="memory.search"),
-        Binding("n", "add", "Add a fact", id="memory.add"),
+        Binding("n", "add", "Add", id="memory.add"),
         Binding("h", "changes", "Changes", id="memory.changes"),
         Binding("e", "correct", "Correct", id="record.correct"),
         Binding("x", "retract", "Retract", id="record.retract"),
         Binding("a", "archive", "Archive", id="record.archive"),
         Binding("s", "restore", "Restore", id="record.restore"),
         Binding("p", "purge", "Purge", id="record.purge"),
-        Binding("u", "undo_change", "Undo change", id="record.undo"),
+        Binding("u", "undo_change", "Undo this", id="record.undo"),
         Binding("y", "copy", "Copy", id="record.copy"),
     ]
 
@@ -68,6 +69,7 @@ class MemoryScreen(RecordActions, Page[None]):
     def compose(self) -> ComposeResult:
         with Horizontal(classes="toolbar"):
             yield Input(placeholder="search as you type", id="words", select_on_focus=False, compact=True)
+            yield Input(placeholder="as of 2026-01-31", id="as_of", select_on_focus=False, compact=True)
             yield Label("", id="count")
         with Horizontal(classes="toolbar"):
             for name, prompt in (
@@ -78,7 +80,6 @@ class MemoryScreen(RecordActions, Page[None]):
             ):
                 yield Select([(f"{prompt}: any", _ANY)], id=name, allow_blank=False, compact=True)
             yield Select([(period, period) for period in PERIODS], id="period", allow_blank=False, compact=True)
-            yield Input(placeholder="as of 2026-01-31", id="as_of", select_on_focus=False, compact=True)
         with Horizontal(id="memory-columns"):
             yield RecordTable(RECORDS)
             with Vertical(id="record-side"):
@@ -179,6 +180,7 @@ class MemoryScreen(RecordActions, Page[None]):
                     return
                 self.app.hand_over(partial(self._show, stop, first=first), page)
                 first = False
+            gc.freeze()  # rows stay as long as the screen: the collector need not look at them at each full pass
 
         table.columns = FOUND if wanted.words.strip() and wanted.status in ("", "active") else RECORDS
         self.app.background(do, failed=self._refused, name="list")

@@ -39,7 +39,7 @@ class RecordScreen(RecordActions, Page[None]):
         Binding("a", "archive", "Archive", id="record.archive"),
         Binding("s", "restore", "Restore", id="record.restore"),
         Binding("p", "purge", "Purge", id="record.purge"),
-        Binding("u", "undo_change", "Undo change", id="record.undo"),
+        Binding("u", "undo_change", "Undo this", id="record.undo"),
         Binding("y", "copy", "Copy", id="record.copy"),
         Binding("up,k", "app.focus_previous", show=False),
         Binding("down,j", "app.focus_next", show=False),

@@ -19,7 +19,7 @@ from agentmem_tui.widgets.keybar import KeyBar
 
 _FIELDS = (
     ("model", "extractive · openai:NAME · local:demo · provider:NAME"),
-    ("base_url", "of an OpenAI-compatible server, e.g. http://localhost:11434/v1"),
+    ("base_url", "a compatible server: http://localhost:11434/v1"),
     ("api_key_env", "the environment variable that holds the key"),
     ("local_model", "weights that can be edited: demo, or a folder"),
     ("embedder", "minilm · hash · hf:PATH · openai:NAME"),

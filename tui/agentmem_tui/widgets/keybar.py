@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widgets import Static
 
+_NARROW = 100
+
 
 class KeyBar(Static):
     """Shows bindings by their names (``undo``), with the keys that they have now."""
@@ -31,7 +33,11 @@ class KeyBar(Static):
                 if binding.action in _OF_THE_APP:
                     action = f"app.{binding.action}"
                 parts.append(f"[@click={action}][$footer-key-foreground b]{key}[/] {binding.description}[/]")
-        self.update(Content.from_markup("  ".join(parts)))
+        gap = " " if self.app.size.width < _NARROW else "  "
+        self.update(Content.from_markup(gap.join(parts)))
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.tell)
 
 
 _OF_THE_APP = {"keys", "memory", "panels", "ingest", "settings", "doctor", "undo", "redo", "quit", "command_palette"}

@@ -14,9 +14,9 @@ from textual.widget import Widget
 from agentmem_tui.conversation import AGENT, USER, Entry
 from agentmem_tui.widgets.message import Answered, Bubble, Noted, bubble_of
 
-_FIRST = 16  # messages mounted when a thread is opened
-_STEP = 16  # more of them when one scrolls to an end
-_MOST = 64
+_FIRST = 12  # messages mounted when a thread is opened
+_STEP = 6  # more of them when one scrolls to an end; few, so that scrolling never pauses
+_MOST = 48
 
 
 class Transcript(VerticalScroll, can_focus=False):
