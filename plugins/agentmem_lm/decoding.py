@@ -69,13 +69,15 @@ class Decoder:
         ]
 
     def pieces(self) -> Iterator[str]:
-        """The text of a single prompt's continuation, as it grows; what may become a stop text is held back."""
+        """The text of a single prompt's continuation, one piece a token; what may become a stop text is held back.
+
+        A token that adds no whole character gives an empty piece, so that the caller can stop after any token.
+        """
         row, sent = self._rows[0], 0
         for _ in self._steps():
-            safe = len(row.text) if row.reason else self._safe_length(row.text)
-            if safe > sent:
-                yield row.text[sent:safe]
-                sent = safe
+            safe = max(sent, len(row.text) if row.reason else self._safe_length(row.text))
+            yield row.text[sent:safe]
+            sent = safe
         if len(row.text) > sent:
             yield row.text[sent:]
 

@@ -244,7 +244,8 @@ class CausalModel:
                 with self.use(namespace, as_of, base), torch.inference_mode():
                     decoder = Decoder(self, [row], max_new_tokens, stop, self.padding, cache=True)
                     for piece in decoder.pieces():
-                        pieces.put(piece)
+                        if piece:
+                            pieces.put(piece)
                         if closed.is_set() or cancelled():
                             break
                 pieces.put(None)

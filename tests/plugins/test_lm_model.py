@@ -107,6 +107,14 @@ def test_a_closed_stream_stops_generating_and_frees_the_lock(qwen: CausalModel) 
     assert len(asked) <= 4
 
 
+def test_a_stream_without_whole_characters_can_be_cancelled_at_any_token() -> None:
+    model = random_model("qwen2")
+    model.decode = lambda ids: "\ufffd" * len(ids)  # type: ignore[method-assign]
+    asked: list[int] = []
+    list(model.stream("x", max_new_tokens=60, cancelled=lambda: asked.append(1) or len(asked) >= 3))
+    assert len(asked) == 3
+
+
 def test_a_stop_text_ends_the_text_and_is_never_streamed(qwen: CausalModel) -> None:
     whole = qwen.generate(["x"], max_new_tokens=20)[0]
     stop = whole[6:9]
