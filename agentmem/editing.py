@@ -25,6 +25,9 @@ def edit(home: Home, requests: Sequence[EditRequest], *, memory: str, actor: str
     if home.local_model is None:
         raise Missing(f"'{memory}' edits a local model and none is set; give --local-model demo, or a model's folder")
     drafts = [_fact(home, request, memory) for request in requests]
+    vet = getattr(view.memory, "vet", None)  # a memory may refuse a request before the fact is written
+    if vet is not None:
+        vet(requests)
     status = Status.PENDING if ask else Status.ACTIVE
     receipt = home.write(drafts, verb="edit", actor=actor, status=status)
     if ask:

@@ -28,12 +28,12 @@ class ShiftSettings:
     prompt, ``still`` the KL per preserve prompt, at which a subject is done."""
 
     steps: int = 30
-    rate: float = 0.7
+    rate: float = 1.0
     preserve_weight: float = 0.5
     weight_decay: float = 1e-3
     clamp: float = 4.0
-    enough: float = 0.02
-    still: float = 0.01
+    enough: float = 0.1
+    still: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -201,44 +201,49 @@ def _descend(
     norm = _mean_by(here.norm(dim=-1, keepdim=True), batch.owner, count).squeeze(1)
     delta = torch.zeros(count, here.shape[-1], device=model.device, requires_grad=True)
     optimiser = torch.optim.Adam([delta], lr=settings.rate)
-    preserved = rows[batch.targets :]
-    per_group = torch.bincount(batch.owner[: batch.targets], minlength=count).clamp(min=1)
     done = torch.zeros(count, dtype=torch.bool, device=model.device)
     took = torch.zeros(count, dtype=torch.long, device=model.device)
     fits = torch.zeros(count, device=model.device)
     moved = torch.zeros(count, device=model.device)
     with upper_half(model, layer) as lower:
         lower.tuple_out = False
-        base = _predict(model, lower, batch, states, preserved, batch.last).log_softmax(-1).detach()
+        base = _predict(model, lower, batch, states, rows[batch.targets :], batch.last).log_softmax(-1).detach()
+        part, chosen = batch, rows  # the rows of subjects that are not done
         for step in range(settings.steps + 1):
-            shifted = states.clone()
-            shifted[rows, batch.at] = (here + delta[batch.owner]).to(states.dtype)
-            at_row = torch.cat([batch.row, preserved])
-            at_col = torch.cat([batch.col, batch.last])
-            logp = _predict(model, lower, batch, shifted, at_row, at_col).log_softmax(-1)
-            said = logp[: len(batch.row)].gather(1, batch.label[:, None])[:, 0] * -batch.weight
-            worst = torch.zeros(batch.targets, device=model.device).index_add(0, batch.row, said)
-            nll = _sum_by(worst, batch.owner[: batch.targets], count) / per_group
-            kl = F.kl_div(logp[len(batch.row) :], base, log_target=True, reduction="none").sum(-1)
-            kl = _mean_by(kl[:, None], batch.owner[batch.targets :], count).squeeze(1)
+            shifted = states[chosen]
+            shifted[torch.arange(len(chosen)), part.at] = (here[chosen] + delta[part.owner]).to(states.dtype)
+            preserved = torch.arange(part.targets, len(chosen), device=model.device)
+            logp = _predict(
+                model, lower, part, shifted, torch.cat([part.row, preserved]), torch.cat([part.col, part.last])
+            ).log_softmax(-1)
+            said = logp[: len(part.row)].gather(1, part.label[:, None])[:, 0] * -part.weight
+            worst = torch.zeros(part.targets, device=model.device).index_add(0, part.row, said)
+            nll = _mean_by(worst[:, None], part.owner[: part.targets], count).squeeze(1)
+            kept = base[chosen[part.targets :] - batch.targets]
+            kl = F.kl_div(logp[len(part.row) :], kept, log_target=True, reduction="none").sum(-1)
+            kl = _mean_by(kl[:, None], part.owner[part.targets :], count).squeeze(1)
             with torch.no_grad():
                 hardest = torch.zeros(count, device=model.device)
-                hardest = hardest.scatter_reduce(0, batch.owner[: batch.targets], worst, "amax")
+                hardest = hardest.scatter_reduce(0, part.owner[: part.targets], worst, "amax")
                 fits, moved = torch.where(done, fits, nll), torch.where(done, moved, kl)
-                done |= (hardest < settings.enough) & (kl < settings.still)
+                enough = ~done & (hardest < settings.enough) & (kl < settings.still)
                 took += (~done).long()
-            if bool(done.all()) or step == settings.steps:
+            if bool((done | enough).all()) or step == settings.steps:
                 break
             decay = settings.weight_decay * (delta.norm(dim=1) / norm**2)
-            loss = (nll + settings.preserve_weight * kl + decay)[~done].sum()
+            going = ~(done | enough)
+            loss = (nll + settings.preserve_weight * kl + decay)[going].sum()
             optimiser.zero_grad()
-            kept = delta.detach().clone()
+            before = delta.detach().clone()
             loss.backward()
             optimiser.step()
             with torch.no_grad():
-                delta.copy_(torch.where(done[:, None], kept, delta))  # each subject has its own stopping rule
+                delta.copy_(torch.where(going[:, None], delta, before))  # each subject has its own stopping rule
                 limit = settings.clamp * norm
                 delta.mul_((limit / delta.norm(dim=1).clamp(min=1e-6)).clamp(max=1.0)[:, None])
+            if bool(enough.any()):
+                done = done | enough
+                part, chosen = _narrowed(batch, done)
     return [
         Shift(
             group[0].subject,
@@ -250,6 +255,27 @@ def _descend(
         )
         for index, group in enumerate(groups)
     ]
+
+
+def _narrowed(batch: _Batch, done: Tensor) -> tuple[_Batch, Tensor]:
+    """(the rows of the subjects that are not done, which rows of ``batch`` they are)."""
+    keep = ~done[batch.owner]
+    chosen = keep.nonzero()[:, 0]
+    place = keep.long().cumsum(0) - 1
+    label = keep[batch.row]
+    part = _Batch(
+        batch.ids[chosen],
+        batch.mask[chosen],
+        batch.owner[chosen],
+        batch.at[chosen],
+        place[batch.row[label]],
+        batch.col[label],
+        batch.label[label],
+        batch.weight[label],
+        int(keep[: batch.targets].sum()),
+        batch.last[keep[batch.targets :]],
+    )
+    return part, chosen
 
 
 def _predict(model: CausalModel, lower: _Skipped, batch: _Batch, states: Tensor, rows: Tensor, cols: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class WiseConfig(EditConfig):
     gate: float = 0.6
     same_key: float = 0.97
     steps: int = 30
-    rate: float = 0.7
+    rate: float = 1.0
     preserve_weight: float = 0.5
     group: int = 25
     side_layer: int | None = None

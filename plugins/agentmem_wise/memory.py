@@ -62,8 +62,9 @@ class WiseMemory(EditMemory):
         config = self.config
         settings = ShiftSettings(steps=config.steps, rate=config.rate, preserve_weight=config.preserve_weight)
         slots = []
-        for start in range(0, len(groups), config.group):
-            for shift in optimise(self.model, self.layer, groups[start : start + config.group], settings):
+        ordered = [sorted(group, key=lambda wish: (wish.prompts, wish.target)) for group in groups]  # as no history
+        for start in range(0, len(ordered), config.group):
+            for shift in optimise(self.model, self.layer, ordered[start : start + config.group], settings):
                 slots.append(Slot(thinned(shift.keys, self.whitener, config.same_key).half(), shift.delta))
         return slots
 
