@@ -174,6 +174,8 @@ SCENES: dict[str, Callable[[ChatApp, Pilot[None]], Awaitable[None]]] = {
     "purge": _purge,
 }
 
+DOCUMENTED = ("chat", "welcome", "memory", "record", "panels", "keys")
+
 
 async def draw(agent: Agent, scene: str, size: tuple[int, int], theme: str) -> str:
     """One screen as SVG."""
@@ -195,7 +197,7 @@ def main(arguments: list[str]) -> int:
     target = Path(given[0] if given else "docs/images")
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, open_demo(Path(folder) / "home") as agent:
-        for scene in SCENES:
+        for scene in SCENES if everything else DOCUMENTED:
             for size in SIZES if everything else ((120, 36),):
                 for theme in (DARK, LIGHT) if everything else (DARK,):
                     suffix = f"-{size[0]}x{size[1]}-{theme.removeprefix('agentmem-')}" if everything else ""
