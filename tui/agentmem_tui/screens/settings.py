@@ -179,8 +179,8 @@ def _try_model(settings: Any) -> str:
 
 def _try_embedder(settings: Any) -> str:
     from agentmem.embed import EmbedderOptions, load_embedder
-    from agentmem.home import cache_folder
+    from agentmem.embed.cache import default_cache
 
     options = EmbedderOptions(base_url=settings.base_url, api_key_env=settings.api_key_env)
-    vectors = load_embedder(settings.embedder, cache_folder(), options).embed(["a first sentence"])
+    vectors = load_embedder(settings.embedder, default_cache(), options).embed(["a first sentence"])
     return f"✓ embedder {settings.embedder}: {vectors.shape[1]} dimensions"
