@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agentmem.events import Event
     from agentmem_tui.app import ChatApp
 
+_COLLECT = (2_000, 20, 200)  # allocations to a pass over the youngest, and passes to one over the older
 OWN_COMMANDS = {
     "new": "begin a new thread",
     "memory": "look into the memory (F4)",
@@ -133,8 +134,10 @@ class ChatScreen(Screen[None]):
         self.query_one(Threads).show(threads, self.app.desk.thread)
         for fault in state.faults:
             await self.note(fault, "warning")
-        # What is loaded by now stays: without it the collector's full passes pause the screen by a third of a second.
+        # What is loaded by now stays: without this the collector's full passes pause the screen by a third of a second.
+        # They are rare from here on; what they would find is collected when another thread is opened.
         gc.freeze()
+        gc.set_threshold(*_COLLECT)
         self._next()
 
     def _not_opened(self, error: BaseException) -> None:
@@ -143,6 +146,7 @@ class ChatScreen(Screen[None]):
 
     async def _show_thread(self, entries: list[Entry], state: State, cut_off: Iterable[str]) -> None:
         await self.transcript.show(entries)
+        gc.collect()
         self.composer.said = self.transcript.said()
         if not entries:
             await self.transcript.show_first(Welcome(state.model, state.records))
