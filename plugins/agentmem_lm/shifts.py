@@ -33,7 +33,7 @@ class ShiftSettings:
     weight_decay: float = 1e-3
     clamp: float = 4.0
     enough: float = 0.1
-    still: float = 0.1
+    still: float = 0.05
 
 
 @dataclass(frozen=True)

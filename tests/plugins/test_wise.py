@@ -171,3 +171,19 @@ def test_a_slot_survives_its_bytes_and_alike_keys_are_kept_once(tmp_path: Path) 
     again = Slot.from_bytes(slot.to_bytes())
     assert torch.equal(again.keys, slot.keys)
     assert torch.equal(again.delta, slot.delta)
+
+
+def test_the_scored_wordings_are_never_those_of_a_request() -> None:
+    from agentmem_lm.editing_cases import asked
+
+    world = build()
+    made = cases(world, 5, seed=3)
+    given = {
+        text.format(case.fact.subject)
+        for case in made
+        for text in (*case.request.paraphrases, *case.request.preserve, case.request.prompt)
+    }
+    scored = [one for one in asked(world, made, 3, others=5) if one.score != "rewrite"]
+    assert scored
+    assert not [one for one in scored if one.prompt in given]
+    assert all(len(case.request.paraphrases) == len(case.request.preserve) == 4 for case in made)

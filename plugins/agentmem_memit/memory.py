@@ -1,0 +1,150 @@
+"""The memory `memit`: speaks the contract; what is solved is in `closed_form`, what is wanted in `agentmem_lm.shifts`.
+
+An edit keeps its keys and its shift, nothing else. The weights are a function of the base and the set of live edits:
+they are solved anew whenever that set changes, so a sequence equals a batch and an undo leaves no mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from agentmem.contract import Capability
+from agentmem.records import CheckLine, Namespace, Record, Verdict
+from agentmem_lm.edits import EditMemory, Trial
+from agentmem_memit.config import MemitConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from agentmem_lm.model import CausalModel
+    from agentmem_lm.requests import Wish
+    from agentmem_memit.closed_form import Solved
+
+BLOB = "edit"
+
+
+class MemitMemory(EditMemory):
+    """Edits in the weights of a few down-projections, solved anew over all live ones."""
+
+    name = "memit"
+    capabilities = Capability.NEEDS_LOCAL_MODEL | Capability.BATCH
+    Config: ClassVar[type[MemitConfig]] = MemitConfig
+    mount_order: ClassVar[int] = 10
+    config: MemitConfig
+
+    # ---- computing
+
+    def compute(self, wishes: Sequence[Wish], standing: Sequence[Record]) -> list[dict[str, bytes]]:
+        """Keys and shift of each wish, one at a time of its subject: facts of one subject add up in the solution."""
+        from safetensors.torch import save
+
+        from agentmem_lm.shifts import ShiftSettings, optimise
+
+        config = self.config
+        settings = ShiftSettings(steps=config.steps, rate=config.rate, preserve_weight=config.preserve_weight)
+        out: list[dict[str, bytes]] = []
+        for start in range(0, len(wishes), config.group):
+            groups = [[wish] for wish in wishes[start : start + config.group]]
+            for shift in optimise(self.model, self.layer, groups, settings):
+                out.append({BLOB: save({"key": shift.keys.mean(0).half(), "delta": shift.delta})})
+        return out
+
+    def _examined(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> list[Verdict]:
+        """As for every edit, after the room was measured: an edit that the matrix cannot hold is refused by figure."""
+        verdicts = super()._examined(wishes, blobs)
+        standing = [self._held(record) for record in self.mountable(wishes[0].request.namespace)]
+        reached = self._solved([*standing, *(_tensors(blob[BLOB]) for blob in blobs)]).reached
+        least = self.config.least_reached
+        others = float(reached[: len(standing)].min()) if standing else 1.0
+        out = []
+        for verdict, share in zip(verdicts, reached[len(standing) :].tolist(), strict=True):
+            figures = {**verdict.figures, "reached": share, "others_reached": others}
+            reason, worst = verdict.reason, min(share, others)
+            if worst < least:
+                whose = "it" if share <= others else "an edit that stands"
+                reason = f"the matrix is out of room: {whose} would get {worst:.2f} of its shift, below {least:.2f}"
+            out.append(Verdict(accepted=verdict.accepted and worst >= least, reason=reason, figures=figures))
+        return out
+
+    # ---- mounting
+
+    def mount_into(self, model: CausalModel, namespace: Namespace, as_of: float | None) -> Callable[[], None]:
+        return self._written(model, [self._held(record) for record in self.mountable(namespace, as_of)])
+
+    def trial(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> Trial:
+        """The standing edits and these, solved together."""
+        asked = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
+        live = self.mountable(wishes[0].request.namespace)
+        held = [self._held(r) for r in live if (r.subject, r.relation) not in asked]
+        held += [_tensors(blob[BLOB]) for blob in blobs]
+
+        @contextmanager
+        def mounted() -> Iterator[None]:
+            with self.model.use(base=True):
+                off = self._written(self.model, held)
+                try:
+                    with self.model.as_it_is():
+                        yield
+                finally:
+                    off()
+
+        return mounted
+
+    def _written(self, model: CausalModel, edits: Sequence[dict[str, Tensor]]) -> Callable[[], None]:
+        """Write the solution into the weights; returns what puts the kept base back, bit for bit."""
+        if not edits:
+            return lambda: None
+        weight = model.structure.layers[self.layer].down.as_matrix()
+        kept = weight.clone()
+        weight += self._solved(edits).change.to(weight)
+
+        def undo() -> None:
+            weight.copy_(kept)
+
+        return undo
+
+    def _solved(self, edits: Sequence[dict[str, Tensor]]) -> Solved:
+        import torch
+
+        from agentmem_memit.closed_form import solve
+
+        ordered = sorted(edits, key=lambda edit: (edit["key"].tolist(), edit["delta"].tolist()))  # a set has no order
+        place = {id(edit): index for index, edit in enumerate(ordered)}
+        keys = torch.stack([edit["key"].float() for edit in ordered])
+        shifts = torch.stack([edit["delta"] for edit in ordered])
+        solved = solve(keys, shifts, self._moment, self.config.strength, self._null)
+        back = torch.tensor([place[id(edit)] for edit in edits])
+        return type(solved)(solved.change, solved.reached[back])
+
+    @cached_property
+    def _moment(self) -> Tensor:
+        from agentmem_lm.background import second_moment
+
+        return second_moment(self.model, self.layer, self.texts, cache=self.cache)
+
+    @cached_property
+    def _null(self) -> Tensor | None:
+        from agentmem_memit.closed_form import null_projector
+
+        return null_projector(self._moment, self.config.null_share) if self.config.null_space else None
+
+    def _held(self, record: Record) -> dict[str, Tensor]:
+        return _tensors(self.context.blobs.read(record.blobs[BLOB]))
+
+    def check(self) -> Sequence[CheckLine]:
+        lines = list(super().check())
+        live = self.mountable(()) if self.context.local_model is not None else ()
+        if live:
+            reached = self._solved([self._held(record) for record in live]).reached
+            text = f"{self.name}: the worst of {len(live)} edits gets {float(reached.min()):.2f} of its shift"
+            lines.append(CheckLine("ok" if float(reached.min()) >= self.config.least_reached else "warning", text))
+        return lines
+
+
+def _tensors(data: bytes) -> dict[str, Tensor]:
+    from safetensors.torch import load
+
+    return load(data)
