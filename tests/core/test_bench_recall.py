@@ -67,7 +67,7 @@ def test_a_conversation_set_is_measured_through_the_real_path(
     assert figures["fused.answerable.recall@1"] == 100.0
     assert figures["bm25.query_ms_p50"] > 0
     assert figures["chroma.index_s"] > 0
-    assert out["settings"]["memories"] == ["chroma", "bm25"]
+    assert out["settings"]["memories"] == ["chroma", "bm25", "hipporag"]
     assert "answerable@2" in capsys.readouterr().out
 
 
