@@ -26,7 +26,7 @@ class WiseConfig(EditConfig):
     shard: int = 20
     mask_density: float = 0.2
     side_steps: int = 40
-    side_rate: float = 1.0
+    side_rate: float = 20.0
     alpha: float = 5.0
     beta: float = 20.0
     gamma: float = 10.0
