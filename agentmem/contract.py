@@ -205,6 +205,10 @@ class LocalModel(Protocol):
         """Mount the memory's live edits; as a context manager they are unmounted at its end."""
         ...
 
+    def unmount(self, memory: Memory) -> None:
+        """End the memory's standing mount and take its edits off."""
+        ...
+
 
 class Budget(Protocol):
     """What may still be spent in this turn; charging past it raises BudgetExceeded."""

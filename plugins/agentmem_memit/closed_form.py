@@ -1,9 +1,10 @@
 """The closed form: the change of one matrix that maps each edit's keys to its shift and leaves ordinary text alone.
 
 Meng et al., MEMIT (ICLR 2023), equation 14: Δ = D Kᵀ (λC + K Kᵀ)⁻¹, with K the keys, D the shifts wanted, C the second
-moment of keys on ordinary text. Differences: always solved from the base weights over all live edits, so a sequence
-equals a batch and any edit can be taken back; several keys an edit. ``null_space`` is AlphaEdit's projection (Fang et
-al. 2025): Δ P with P the projector on the directions that ordinary text hardly uses. Tensors only.
+moment of keys on ordinary text. Differences: always solved from the base weights over all live edits, so the weights of
+a set do not depend on its order and any edit can be taken back; one key an edit, the mean over its wordings.
+``null_space`` is AlphaEdit's projection (Fang et al. 2025): Δ P with P the projector on the directions that ordinary
+text hardly uses. Tensors only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The memory `memit`: speaks the contract; what is solved is in `closed_form`, what is wanted in `agentmem_lm.shifts`.
 
 An edit keeps its keys and its shift, nothing else. The weights are a function of the base and the set of live edits:
-they are solved anew whenever that set changes, so a sequence equals a batch and an undo leaves no mark.
+they are solved anew whenever that set changes, so its weights have no history and an undo leaves no mark.
 """
 
 from __future__ import annotations
