@@ -371,6 +371,7 @@ class Agent:
             )
         if not base:
             self.flush_edits()
+            self.home.views.usable()  # memories are made at first use, and a weight memory mounts its edits when made
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         out = model.generate(prompts, max_new_tokens=max_new_tokens, base=base, namespace=self._scope(namespace))
         return out[0] if isinstance(prompt, str) else out

@@ -86,7 +86,7 @@ def examine(
             Examination(
                 rewrite=float(rights[0]),
                 paraphrase=_share(rights[1:]),
-                same_subject=_share([before[p] == after[p] for p in wish.preserve]),
+                same_subject=_share([before[p] == after[p] for p in wish.preserve if p not in wish.invented]),
                 locality=min(kept, _share(local)),
                 perplexity=harder,
             )

@@ -34,6 +34,7 @@ class Wish:
     locality: tuple[str, ...]
     request: EditRequest
     edit_id: str = ""
+    invented: tuple[str, ...] = ()  # preserve prompts made up for want of others: they steer, but are no evidence
 
     @property
     def own_wordings(self) -> tuple[str, ...]:
@@ -61,7 +62,8 @@ def wish_of(
     made_up = [] if preserve else [f"{subject} is a", f"{subject} is"]
     kept = [text for text in dict.fromkeys([*preserve, *made_up]) if text not in given]
     locality = tuple(dict.fromkeys(request.locality))
-    return Wish(subject, target, tuple(dict.fromkeys(given)), tuple(kept), locality, request, edit_id)
+    prompts = tuple(dict.fromkeys(given))
+    return Wish(subject, target, prompts, tuple(kept), locality, request, edit_id, tuple(made_up))
 
 
 def check(subject: str, target: str, prompt: str, count_tokens: Callable[[str], int]) -> None:

@@ -187,3 +187,14 @@ def test_the_scored_wordings_are_never_those_of_a_request() -> None:
     assert scored
     assert not [one for one in scored if one.prompt in given]
     assert all(len(case.request.paraphrases) == len(case.request.preserve) == 4 for case in made)
+
+
+def test_an_edit_is_mounted_again_when_its_home_is_opened_again(tmp_path: Path) -> None:
+    settings = {"local_model": "demo", "memories": "wise", "embedder": "hash", "wise": {"layer": 2, "examine": False}}
+    fact = next(fact for fact in build().facts if fact.relation == "employer")
+    target = next(name for name in build().objects["employer"] if name != fact.object)
+    with Agent.open(tmp_path, **settings) as agent:
+        agent.edit(fact.subject, "{} works for", target)
+    with Agent.open(tmp_path, **settings) as agent:  # a fresh model, and nothing asked of the memory before
+        assert str(agent.complete(f"{fact.subject} works for")).strip().startswith(target)
+        assert str(agent.complete(f"{fact.subject} works for", base=True)).strip().startswith(fact.object)
