@@ -273,13 +273,18 @@ class MemoryScreen(RecordActions, Page[None]):
         if self._changes:
             if key:
                 self.undo_receipt(key)
-        elif self.view().looked is not None and self._side_is_shown():
+        elif self._side_is_shown() and self._shows(key):
             super().action_undo_change()
         elif key:
             desk = self.app.desk
             self.app.background(
                 lambda: desk.agent.history(key)[-1].receipt_id, self.undo_receipt, failed=self._refused, name="undo"
             )
+
+    def _shows(self, record_id: str) -> bool:
+        """Whether the side shows this record already: it is read on a thread and may still show the one before."""
+        looked = self.view().looked
+        return looked is not None and looked.record is not None and looked.record.id == record_id
 
     def _side_is_shown(self) -> bool:
         return bool(self.query_one("#record-side").display)
