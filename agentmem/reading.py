@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentmem import registry
@@ -142,18 +142,4 @@ def filtered(recall: Recall, query: Query) -> Recall:
     """The recall without hits that the query's filters exclude (memories may filter early, the core makes sure)."""
     if not query.filters:
         return recall
-    kept = tuple(hit for hit in recall.hits if all(_passes(hit, name, value) for name, value in query.filters.items()))
-    return Recall(
-        hits=kept,
-        signals=recall.signals,
-        abstain=recall.abstain,
-        channels=recall.channels,
-        memory=recall.memory,
-        ms=recall.ms,
-        error=recall.error,
-    )
-
-
-def _passes(hit: Hit, name: str, value: Any) -> bool:
-    held = getattr(hit.record, name)
-    return held in value if isinstance(value, list | tuple | set | frozenset) else held == value
+    return replace(recall, hits=tuple(hit for hit in recall.hits if query.admits(hit.record)))

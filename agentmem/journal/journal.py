@@ -21,7 +21,7 @@ from agentmem.journal.codec import dumps, state_of
 from agentmem.journal.engine import open_engine, reading, shrink, url_of, writing
 from agentmem.journal.feed import Feed
 from agentmem.journal.reader import Reader
-from agentmem.journal.schema import blob_refs, changes, derivations, migrate, records, set_aside, touches, versions
+from agentmem.journal.schema import blob_refs, changes, migrate, records, set_aside, touches, versions
 from agentmem.journal.transaction import PERSON, Transaction
 from agentmem.journal.undo import drop_derived, undo
 from agentmem.records import Draft, Receipt, Status, Update
@@ -267,10 +267,6 @@ class Journal:
         query = sa.select(versions.c.record_id).where(versions.c.data.contains(piece, autoescape=True)).distinct()
         with reading(self.engine) as connection:
             return sorted(connection.execute(query).scalars())
-
-    def derivation_pairs(self) -> list[tuple[str, str]]:
-        with reading(self.engine) as connection:
-            return [(row.child, row.parent) for row in connection.execute(sa.select(derivations))]
 
     def backup(self, target: Path) -> None:
         """A consistent copy of database, blobs and secret, made while the home is in use."""
