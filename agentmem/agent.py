@@ -7,18 +7,16 @@ journal, the home with its memories, the loop.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agentmem.budget import HomeBudget, NoLedger, Spending
+from agentmem import approvals, opening
 from agentmem.contract import ChatModel, Clock, Embedder, LocalModel, Memory
 from agentmem.errors import BadInput, Missing, NotFound
-from agentmem.home import Eraser, Home
+from agentmem.home import Home
 from agentmem.journal.audit import Finding, audit
-from agentmem.journal.purge import PurgeJob
 from agentmem.journal.transaction import PERSON
 from agentmem.journal.transfer import export, import_
 from agentmem.reading import Found, Reading
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
     from agentmem.ingest import IngestReport
 
 DEFAULT_HOME = "~/.agentmem"
-_PROPOSAL = "proposal"  # a pending change of an existing record; its attributes say which
 
 
 class Agent:
@@ -97,8 +94,8 @@ class Agent:
             chosen = read_settings(folder, keywords, settings)
             if chosen.model.startswith("local:") and chosen.local_model is None:
                 chosen = chosen.model_copy(update={"local_model": chosen.model.removeprefix("local:")})
-            budget = _budget(chosen, folder, clock, readonly=readonly)
-            weights = local_model if local_model is not None else _local_model(chosen)
+            budget = opening.budget(chosen, folder, clock, readonly=readonly)
+            weights = local_model if local_model is not None else opening.local_model(chosen)
             opened = Home.open(
                 folder,
                 chosen,
@@ -106,10 +103,10 @@ class Agent:
                 clock=clock,
                 seed=seed,
                 embedder=embedder,
-                chat=_chat_model(chosen, chat, weights, budget),
+                chat=opening.chat_model(chosen, chat, weights, budget),
                 local_model=weights,
                 budget=budget,
-                erasers=(_erase_turns(folder),),
+                erasers=(opening.turn_eraser(folder),),
                 readonly=readonly,
             )
             agent = cls(opened, namespace=_path(namespace), thread=thread)
@@ -181,7 +178,7 @@ class Agent:
 
     def remember_many(self, drafts: Sequence[Draft], *, verb: str = "remember", actor: str = PERSON) -> Receipt:
         """Write many records in one transaction; memories then derive from them."""
-        waits = self.settings.approval == "ask" and actor != "document"
+        waits = approvals.must_ask(self.home, actor)
         status = Status.PENDING if waits else Status.ACTIVE
         receipt = self.home.write(drafts, verb=verb, actor=actor, status=status)
         if not waits:
@@ -215,8 +212,8 @@ class Agent:
         if not text.strip():
             raise BadInput("a record cannot be corrected to an empty text; retract it instead")
         record_id = self._id(record_id)
-        if self._must_ask(actor):
-            return self._ask("correct", record_id, actor, reason, body=text)
+        if approvals.must_ask(self.home, actor):
+            return approvals.propose(self.home, "correct", self.show(record_id), actor=actor, reason=reason, body=text)
         receipt = self.home.journal.correct(record_id, text, reason=reason, actor=actor, **fields)
         self._observe(receipt)
         return receipt
@@ -235,8 +232,8 @@ class Agent:
 
     def _set(self, op: str, record_id: str, reason: str, actor: str) -> Receipt:
         record_id = self._id(record_id)
-        if self._must_ask(actor):
-            return self._ask(op, record_id, actor, reason)
+        if approvals.must_ask(self.home, actor):
+            return approvals.propose(self.home, op, self.show(record_id), actor=actor, reason=reason)
         return self.home.journal.set_status(record_id, op, reason=reason, actor=actor)
 
     def purge(self, record_id: str | Sequence[str], *, sources: bool = False) -> Receipt:
@@ -267,51 +264,17 @@ class Agent:
 
     def pending(self, *, namespace: Sequence[str] | str | None = None) -> list[Record]:
         """Changes that wait for approval, oldest first; a record's id is the id of its change."""
-        found = self.home.journal.records.find(namespace=self._scope(namespace), statuses=(Status.PENDING,))
-        return list(found)
+        return approvals.waiting(self.home, self._scope(namespace))
 
     def approve(self, change_id: str) -> Receipt:
         """Let a pending change become active."""
-        record = self._pending(change_id)
-        journal = self.home.journal
-        if record.kind == _PROPOSAL:
-            with journal.transaction("approve") as tx:
-                op, target = record.attributes["op"], record.attributes["target"]
-                if op == "correct":
-                    tx.correct(target, body=record.body)
-                else:
-                    tx.set_status(target, op)
-                tx.set_status(record.id, "archive")
-            receipt = tx.receipt()
-        else:
-            receipt = journal.set_status(record.id, "approve")
+        receipt = approvals.approve(self.home, self._id(change_id))
         self._observe(receipt)
         return receipt
 
     def refuse(self, change_id: str, *, reason: str = "") -> Receipt:
         """Drop a pending change."""
-        return self.home.journal.set_status(self._pending(change_id).id, "refuse", reason=reason)
-
-    def _pending(self, change_id: str) -> Record:
-        record = self.home.journal.records.get(self._id(change_id))
-        if record is None or record.status is not Status.PENDING:
-            raise NotFound(f"no pending change '{change_id}'; 'agentmem pending' lists them")
-        return record
-
-    def _must_ask(self, actor: str) -> bool:
-        return self.settings.approval == "ask" and actor != "document"
-
-    def _ask(self, op: str, record_id: str, actor: str, reason: str, body: str = "") -> Receipt:
-        target = self.show(record_id)
-        draft = Draft(
-            body=body or f"{op} '{target.body[:200]}'",
-            kind=_PROPOSAL,
-            namespace=target.namespace,
-            derived_from=(record_id,),
-            attributes={"op": op, "target": record_id},
-            memories=(),
-        )
-        return self.home.write([draft], verb=op, actor=actor, reason=reason, status=Status.PENDING)
+        return approvals.refuse(self.home, self._id(change_id), reason=reason)
 
     # ---- weights
 
@@ -346,7 +309,8 @@ class Agent:
         """Put many facts into weights in one transaction."""
         from agentmem.editing import edit
 
-        return edit(self.home, requests, memory=memory, actor=actor, ask=self._must_ask(actor) or actor != PERSON)
+        asks = approvals.must_ask(self.home, actor) or actor != PERSON
+        return edit(self.home, requests, memory=memory, actor=actor, ask=asks)
 
     def flush_edits(self) -> list[Receipt]:
         """Compute the edits that are queued (also done before `complete`, `recall` and `ask`)."""
@@ -606,43 +570,3 @@ def _path(namespace: Sequence[str] | str) -> Namespace:
     """("a", "b") and "a/b" are the same namespace."""
     parts = namespace.split("/") if isinstance(namespace, str) else list(namespace)
     return tuple(part for part in parts if part)
-
-
-def _budget(settings: Settings, folder: Path, clock: Clock | None, *, readonly: bool) -> HomeBudget:
-    """What may be spent, in a turn and in a day."""
-    now = time.time if clock is None else clock.now
-    return HomeBudget(settings.budget, NoLedger() if readonly else Spending(folder / "spending.db", now=now))
-
-
-def _chat_model(
-    settings: Settings, given: ChatModel | None, weights: LocalModel | None, budget: HomeBudget
-) -> ChatModel | None:
-    """The chat model, charged for; None for the extractive one, which writes nothing of its own."""
-    if given is None and settings.model == "extractive":
-        return None
-    from agentmem.models.loading import load_chat_model, speaking
-
-    if given is not None:
-        return speaking(given, given.name, settings, budget)
-    return load_chat_model(settings, local_model=weights, budget=budget)
-
-
-def _erase_turns(folder: Path) -> Eraser:
-    """Frees what turns in flight quote of purged records; LangGraph is only loaded when there ever was a turn."""
-
-    def erase(job: PurgeJob) -> Sequence[str]:
-        if not (folder / "turns.db").exists():
-            return ()
-        from agentmem.checkpoints import erase_turns
-
-        return erase_turns(folder)(job)
-
-    return erase
-
-
-def _local_model(settings: Settings) -> LocalModel | None:
-    if settings.local_model in (None, "", "none"):
-        return None
-    from agentmem.models.loading import load_local_model
-
-    return load_local_model(settings)
