@@ -7,7 +7,6 @@ router and no chat model; those come from above.
 from __future__ import annotations
 
 import random
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -30,24 +29,22 @@ from agentmem.contract import (
     VectorStore,
 )
 from agentmem.deadline import Call, Overdue
+from agentmem.erasing import erase
 from agentmem.errors import BadInput, HomeBusy, PluginError
 from agentmem.journal import Journal
 from agentmem.journal.purge import PurgeJob
 from agentmem.journal.transaction import PERSON
 from agentmem.ownership import Ownership
 from agentmem.records import (
-    RECORDS_WITHOUT_TEXT,
     Draft,
     Event,
     Proposal,
     Query,
     Recall,
     Receipt,
-    Record,
     Status,
     Verdict,
 )
-from agentmem.residue import Residue, find_residue
 from agentmem.settings import Settings, explain
 from agentmem.views import View, Views
 
@@ -146,7 +143,7 @@ class Home:
         )
         if home.is_owner:
             for job in home.journal.open_jobs():
-                home._erase(job, [])
+                erase(home, job, [])
         return home
 
     def __enter__(self) -> Home:
@@ -242,9 +239,10 @@ class Home:
 
     @property
     def vectors(self) -> VectorStore:
-        return self._kept_vectors()
+        return self.kept_vectors()
 
-    def _kept_vectors(self) -> KeptVectors:
+    def kept_vectors(self) -> KeptVectors:
+        """The vectors of this home with what a purge needs of them; opened at first use."""
         if self._vectors is None:
             from agentmem.embed.vectors import KeptVectors
 
@@ -266,7 +264,7 @@ class Home:
             self._vectors = None
         self.views = self._make_views()
         for job in self.journal.open_jobs():
-            self._erase(job, [])
+            erase(self, job, [])
         return True
 
     def require_owner(self, verb: str) -> None:
@@ -372,55 +370,8 @@ class Home:
         plan = self.journal.purge_plan(record_ids, sources=sources)
         doomed = list(self.journal.records.get_many(plan).values())
         job = self.journal.purge(record_ids, sources=sources)
-        notes = self._erase(job, doomed)
+        notes = erase(self, job, doomed)
         return Receipt(id=job.id, verb="purge", at=self.clock.now(), record_ids=job.record_ids, notes=tuple(notes))
-
-    def _erase(self, job: PurgeJob, doomed: Sequence[Record]) -> list[str]:
-        """The physical half of a purge, finished on the next open if it is cut off; returns what remains, in words."""
-        notes: list[str] = []
-        followers = [version for _, version in self.journal.feed.successors(job.record_ids)]
-        self.views.catch_up()
-        if (self.folder / "vectors").exists():
-            self._kept_vectors().purge([*job.version_ids, *followers])
-        for folder in (self.folder / "vectors").glob("*"):
-            if folder.name != self._kept_vectors().folder.name:
-                shutil.rmtree(folder)  # of an embedder used before; its vectors are computed again when it comes back
-        for view in self.views.usable():
-            try:
-                view.erase()
-            except Exception as error:  # the core's call into a plugin: one that cannot erase must not keep the others
-                remedy = f"run 'agentmem reindex {view.name}'"
-                notes.append(f"'{view.name}' could not erase its files ({type(error).__name__}: {error}); {remedy}")
-        for folder in (self.folder / "memories").glob("*"):
-            if folder.is_dir() and folder.name not in self.views.names():
-                shutil.rmtree(folder)  # a memory that is switched off builds its index again when it is needed
-        self.journal.blobs.remove(job.blobs)
-        for eraser in self.erasers:
-            notes += eraser(job)
-        if not self.journal.shrink():
-            notes.append(
-                "another reader kept the old pages of the journal open; run 'agentmem doctor' when it is closed"
-            )
-        notes += self._confirm(job, doomed)
-        self.journal.close_job(job.id)
-        return notes
-
-    def _confirm(self, job: PurgeJob, doomed: Sequence[Record]) -> list[str]:
-        """Ask every memory again and search every file of the home."""
-        notes: list[str] = []
-        gone = set(job.record_ids)
-        for record in doomed:
-            if not record.body.strip():
-                continue
-            query = Query(text=record.body[:2000], k=20)
-            for recall in self.recall(query):
-                if any(hit.record_id in gone for hit in recall.hits):
-                    notes.append(f"memory '{recall.memory}' still recalls record {record.id[:12]}; rebuild it")
-        texts = [record.body for record in doomed if record.kind not in RECORDS_WITHOUT_TEXT]
-        residue: list[Residue] = find_residue(self.folder, texts, self.journal)
-        notes += [item.sentence for item in residue]
-        notes.append("copies outside this home (exports, backups, a model provider's logs) are out of reach")
-        return notes
 
     # ---- edits and admission
 
