@@ -56,7 +56,7 @@ class Capability(Flag):
     DECAY = auto()  # scores fall with time
     FEEDBACK = auto()  # learns from outcomes
     SEGMENT = auto()  # wants to be asked while text is read or written
-    SHARED_READ = auto()  # a second process may open and read its files
+    SHARED_READ = auto()  # a second process may open and read its files; see `Memory.apply`
     PARAMETRIC = auto()  # answers from weights: hits are not records of the journal
 
 
@@ -267,7 +267,11 @@ class Memory(ABC):
 
     @abstractmethod
     def apply(self, changes: Sequence[Change]) -> None:
-        """Bring the index up to date. Idempotent; the content depends on the live set, not on batches or order."""
+        """Bring the index up to date. Idempotent; the content depends on the live set, not on batches or order.
+
+        With SHARED_READ and a ``readonly`` context it is given what the owner of the files has not applied yet: to be
+        held in memory over the files, until ``applied`` (the files' own) has passed it.
+        """
 
     @abstractmethod
     def recall(self, query: Query) -> Recall:

@@ -7,6 +7,7 @@ router and no chat model; those come from above.
 from __future__ import annotations
 
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -100,6 +101,7 @@ class Home:
             synchronous=settings.synchronous,
         )
         self._ownership = Ownership(folder)
+        self._taking = threading.RLock()
         self.is_owner = not readonly and self._ownership.take()
         self.views = self._make_views()
 
@@ -255,16 +257,18 @@ class Home:
         """Own the views if the process that did is gone; True when this process owns them."""
         if self.is_owner or self.readonly:
             return self.is_owner
-        if not self._ownership.take():
-            return False
-        self.is_owner = True
-        self.views.close()
-        if self._vectors is not None:
-            self._vectors.close()
-            self._vectors = None
-        self.views = self._make_views()
-        for job in self.journal.open_jobs():
-            erase(self, job, [])
+        with self._taking:
+            if self.is_owner:
+                return True
+            if not self._ownership.take():
+                return False
+            self.is_owner = True
+            read, self._vectors = self._vectors, None
+            self.views.reopen()  # in place: other threads hold on to them
+            if read is not None:
+                read.close()
+            for job in self.journal.open_jobs():
+                erase(self, job, [])
         return True
 
     def require_owner(self, verb: str) -> None:

@@ -34,6 +34,7 @@ class View:
         self._lock = threading.RLock()
         self._memory: Memory | None = None
         self._hanging: Call[Recall] | None = None
+        self._followed = 0  # in a reader: up to where the memory was told what the owner has not applied
 
     @property
     def memory(self) -> Memory:
@@ -99,6 +100,26 @@ class View:
             self._apply(memory, changes[:middle])
             self._apply(memory, changes[middle:])
 
+    def _follow(self, memory: Memory) -> None:
+        """In a reader of a shared home: tell the memory what its owner has not applied yet, once."""
+        head = self._journal.records.head()
+        since = max(memory.applied, self._followed)
+        while since < head:
+            changes, upto = self._journal.feed.read(since, _BATCH, kinds=memory.kinds, view=self.name, head=head)
+            if upto == since:
+                return
+            if changes:
+                memory.apply(changes)
+            self._followed = since = upto
+
+    def reopen(self) -> None:
+        """Make the memory anew at its next use: this process owns the home now and may write its files."""
+        if self.is_hanging:
+            return  # it keeps its lock; the next process to own the home takes care of it
+        with self._lock:
+            self.close()
+            self.pid = None
+
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Drop the memory's folder and build its index again from the journal."""
         with self._lock:
@@ -134,6 +155,8 @@ class View:
                     return self._abstain(f"'{self.name}' holds the present only; it cannot answer for an earlier time")
                 if not memory.context.readonly or self.is_in_memory:
                     self.catch_up()
+                elif Capability.SHARED_READ in memory.capabilities:
+                    self._follow(memory)
                 found = memory.recall(query)
             return self._checked(found, query, 1000 * (time.perf_counter() - started))
         except Exception as error:  # the core's call into a plugin: its fault becomes a recall with an error
@@ -177,6 +200,7 @@ class View:
         if self._memory is not None:
             self._memory.close()
             self._memory = None
+        self._followed = 0
 
 
 class Views:
@@ -235,6 +259,11 @@ class Views:
         for view in self.usable():
             if view.pid is None and not view.is_hanging and not view.memory.context.readonly:
                 view.catch_up()
+
+    def reopen(self) -> None:
+        """Let every memory be made anew at its next use, by the process that owns the home from now on."""
+        for view in self._views.values():
+            view.reopen()
 
     def close(self) -> None:
         for view in self._views.values():

@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from agentmem.ahead import Ahead
 from agentmem.contract import Capability, Context, Memory, MemoryConfig
 from agentmem.past import changes_as_of
 from agentmem.records import Change, CheckLine, Hit, Query, Recall, Record, path_of
 from agentmem_bm25.analysis import Analyzer
 from agentmem_bm25.candidates import Candidates
 from agentmem_bm25.config import Bm25Config
+from agentmem_bm25.held import Held
 from agentmem_bm25.scoring import Collection, idf, score
 from agentmem_bm25.table import Document, DocumentTable, packed
 
@@ -44,14 +46,18 @@ class Bm25Memory(Memory):
         self._table: DocumentTable | None = None
         self._candidates: Candidates | None = None
         self._tail: dict[int, Document] = {}  # live documents that tantivy has not got
+        self._ahead: Ahead[Document] = Ahead()  # in a reader: what the owner's files lack
         self._seen = -1
 
     # ---- the three verbs
 
     def apply(self, changes: Sequence[Change]) -> None:
         with self._lock:
+            if self.context.readonly:
+                self._ahead.hold(changes, [self._document(change) for change in changes])
+                return
             table = self._opened()
-            if not changes or table is None or self.context.readonly:
+            if not changes or table is None:
                 return
             last = {change.record_id: change for change in changes}
             made = {i: Counter(self._analyze(c.text)) for i, c in last.items() if c.record is not None}
@@ -69,10 +75,12 @@ class Bm25Memory(Memory):
             if query.as_of is not None:
                 return self._recall_past(query, query.as_of)
             table = self._opened()
-            if table is None or not table.number("documents"):
+            self._ahead.forget(table.number("applied") if table is not None else 0)
+            held = Held(table, self._ahead)
+            collection = held.collection()
+            if not collection.documents:
                 return Recall(abstain="no record is indexed here yet")
-            collection = table.collection()
-            weights = _weights(self._analyze(query.text), table.frequencies, collection)
+            weights = _weights(self._analyze(query.text), held.frequencies, collection)
             ranked = self._ranked(table, collection, weights, query) if weights else []
         if not ranked:
             return Recall(abstain="no record has any of these words")
@@ -120,23 +128,34 @@ class Bm25Memory(Memory):
                 self._table.close()
             self._table = self._candidates = None
             self._tail = {}
+            self._ahead.clear()
+
+    def _document(self, change: Change) -> Document | None:
+        counts = Counter(self._analyze(change.text)) if change.record is not None else None
+        if not counts:
+            return None
+        facets = "\n".join(_facets(change.record))
+        return Document(0, change.record_id, counts.total(), facets, packed(counts))
 
     # ---- finding
 
     def _ranked(
-        self, table: DocumentTable, collection: Collection, weights: Mapping[str, float], query: Query
+        self, table: DocumentTable | None, collection: Collection, weights: Mapping[str, float], query: Query
     ) -> Ranked:
         scope = _scope(query)
         mean = collection.mean_length
-        found = _scored((d for d in self._tail.values() if _within(d, scope)), weights, mean)
-        if self._candidates is None or not self._candidates.size:
+        ahead = self._ahead
+        later = [d for d in self._tail.values() if d.id not in ahead] + [d for _, d in ahead.live()]
+        found = _scored((d for d in later if _within(d, scope)), weights, mean)
+        if table is None or self._candidates is None or not self._candidates.size:
             return found[: query.k]
         # a score computed here exceeds tantivy's at most by this factor: its lengths are rounded down
         excess = _FLOAT32 * max(1.0, mean / (table.number("flushed_terms") / self._candidates.size))
         limit = query.k + query.k // 4 + 8  # lengths up to 40 terms are exact in tantivy, so a few more than k suffice
         while True:
             numbers, floor = self._candidates.best(weights, scope, limit)
-            ranked = sorted([*found, *_scored(table.by_numbers(numbers), weights, mean)], key=_order)[: query.k]
+            known = (d for d in table.by_numbers(numbers) if d.id not in ahead and d.number not in self._tail)
+            ranked = sorted([*found, *_scored(known, weights, mean)], key=_order)[: query.k]
             certain = len(ranked) == query.k and (not ranked or ranked[-1][0] > floor * excess)
             if certain or len(numbers) < limit:
                 return ranked

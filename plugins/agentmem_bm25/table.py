@@ -85,7 +85,7 @@ class DocumentTable:
         A document that stands there already, with the same terms and facets, is left alone.
         """
         with writing(self._db):
-            former = {document.id: document for document in self._by_ids([*gone, *(row[0] for row in new)])}
+            former = {document.id: document for document in self.by_ids([*gone, *(row[0] for row in new)])}
             start = self.number("next") or 1
             entering: list[Document] = []
             for record_id, facets, counts in new:
@@ -159,7 +159,8 @@ class DocumentTable:
         """Another number once another process has committed."""
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
-    def _by_ids(self, record_ids: Iterable[str]) -> list[Document]:
+    def by_ids(self, record_ids: Iterable[str]) -> list[Document]:
+        """The documents of these records; those that have none are left out."""
         return [
             Document(*row)
             for marks, part in in_parts(record_ids)

@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 
+from agentmem.ahead import Ahead
 from agentmem.contract import Capability, Context, Memory, MemoryConfig, Vectors
 from agentmem.embed.exact import ExactIndex, Scored
 from agentmem.errors import Missing, PluginError
@@ -42,12 +43,17 @@ class ChromaMemory(Memory):
         self._settings = cast(ChromaConfig, self.config)
         self._index: ExactIndex | None = None
         self._collection: Collection | None = None
+        self._ahead: Ahead[Vectors] = Ahead()  # in a reader: what the owner's files lack
         self._ask_again_at = 0.0  # monotonic; a server that failed is left alone for a while
 
     # ---- the three verbs
 
     def apply(self, changes: Sequence[Change]) -> None:
-        if not changes or self.context.readonly:
+        if not changes:
+            return
+        if self.context.readonly:
+            rows = iter(self._vectors_of([c for c in changes if c.record is not None]))
+            self._ahead.hold(changes, [next(rows) if c.record is not None else None for c in changes])
             return
         index = self._exact()
         fed = index.note(_FED)
@@ -65,10 +71,13 @@ class ChromaMemory(Memory):
         if query.as_of is not None:
             return self._recall_past(query, query.as_of)
         index = self._exact()
-        if not len(index):
+        self._ahead.forget(index.applied if len(self._ahead) else 0)
+        if not len(index) and not len(self._ahead):
             return Recall(abstain="no record is indexed here yet")
         vector = self._vector_of(query)
         scored, why = self._found(index, query, vector)
+        if len(self._ahead):
+            scored = self._with_ahead(index, scored, query, vector)
         records = self.context.records.get_many([s.id for s in scored])
         hits = [Hit(records[s.id], s.score, why) for s in scored if s.id in records and query.admits(records[s.id])]
         return Recall(hits=tuple(hits), signals=_signals(scored, len(index)))
@@ -118,6 +127,7 @@ class ChromaMemory(Memory):
         if self._index is not None:
             self._index.close()
         self._collection = self._index = None
+        self._ahead.clear()
 
     # ---- finding
 
@@ -136,6 +146,19 @@ class ChromaMemory(Memory):
         tail = index.search(vector, query.k, after=int(fed))
         merged = {s.id: s for s in [*index.score(vector, near), *tail]}
         return sorted(merged.values(), key=lambda s: (-s.score, s.id))[: query.k], "near in meaning (HNSW)"
+
+    def _with_ahead(self, index: ExactIndex, scored: list[Scored], query: Query, vector: Vectors) -> list[Scored]:
+        """The hits with what the owner has not applied yet, as if it had."""
+        if any(s.id in self._ahead for s in scored):  # those are outdated: ask for as many more
+            wanted = query.k + len(self._ahead)
+            scored = index.search(vector, wanted, namespace=query.namespace, filters=query.filters)
+        kept = [s for s in scored if s.id not in self._ahead]
+        fresh = [
+            Scored(change.record_id, _cosine(row, vector))
+            for change, row in self._ahead.live()
+            if change.record is not None and query.admits(change.record)
+        ]
+        return sorted([*kept, *fresh], key=lambda s: (-s.score, s.id))[: query.k]
 
     def _recall_past(self, query: Query, as_of: float) -> Recall:
         everything = changes_as_of(
@@ -247,6 +270,11 @@ class ChromaMemory(Memory):
 
     def _doomed(self, index: ExactIndex) -> list[str]:
         return list(json.loads(index.note(_DOOMED) or "[]"))
+
+
+def _cosine(row: Vectors, vector: Vectors) -> float:
+    """As the exact index computes it, to the last digit."""
+    return float((row.astype(np.float64) * vector.astype(np.float64)).sum().round(6))
 
 
 def _signals(scored: Sequence[Scored], size: int) -> dict[str, float]:
