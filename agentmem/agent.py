@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agentmem.events import Answer
     from agentmem.events import Event as LoopEvent
     from agentmem.ingest import IngestReport
+    from agentmem.listening import Heard
 
 DEFAULT_HOME = "~/.agentmem"
 
@@ -193,6 +194,36 @@ class Agent:
                 events.setdefault((record.kind, record.namespace), []).append(record)
         for (kind, namespace), records in events.items():
             self.home.observe(Event(kind=kind, records=tuple(records), namespace=namespace))
+
+    def listen(
+        self,
+        pieces: Iterable[str],
+        *,
+        kind: str = "chunk",
+        namespace: Sequence[str] | str | None = None,
+        thread: str | None = None,
+        session: str | None = None,
+        speaker: str | None = None,
+        at: float | None = None,
+        trust: Trust = Trust.USER,
+    ) -> Iterator[Heard]:
+        """Read a text that arrives in pieces; yields each sentence with the notes that memories write on it at once.
+
+        The text and its notes are written down when the pieces end, or when the caller stops.
+        """
+        from agentmem.listening import listen
+
+        what = Draft(
+            body="",
+            kind=kind,
+            namespace=self._scope(namespace),
+            thread=thread,
+            session=session,
+            speaker=speaker,
+            valid_from=at,
+            trust=trust,
+        )
+        return listen(self.home, pieces, what, actor=PERSON)
 
     def ingest(
         self,

@@ -304,7 +304,7 @@ class Memory(ABC):
         return ()
 
     def segment(self, text: str) -> Sequence[Draft]:
-        """Notes on the last segment of a text that is being read or written (SEGMENT)."""
+        """Notes on the last segment of a text that arrives in pieces (SEGMENT; `Agent.listen` calls it)."""
         return ()
 
     def view(self, messages: Sequence[Any]) -> Sequence[Any]:
