@@ -1,31 +1,31 @@
 """What has to be added to one layer's output at a subject's last token so that the model says something else.
 
 The z-optimisation of ROME and MEMIT (Meng et al. 2022, 2023), with three deliberate differences: it is batched over
-subjects, of which each has its own stopping rule; only the layers above the edited one are run; and what keeps the
-rest of the subject as it was is a KL term on prompts about the same subject, which needs no answers, instead of one
-prompt "{} is a". Knows tensors and wishes; nothing of records, gates or closed forms.
+subjects, of which each has its own stopping rule; only the layers above the edited one are run, on the tokens from the
+subject's last one on; and what keeps the rest of the subject as it was is a KL term on prompts about the same subject,
+which needs no answers, instead of one prompt "{} is a". Knows tensors and wishes; nothing of records or gates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from agentmem_lm.model import CausalModel
 from agentmem_lm.requests import Wish
 from agentmem_lm.sites import subject_span
+from agentmem_lm.upper import Tails, UpperHalf, run_up_to, upper_half
 
 
 @dataclass(frozen=True)
 class ShiftSettings:
     """``clamp`` bounds the shift by that many times the norm of the output it is added to; ``enough`` is the loss per
-    prompt, ``still`` the KL per preserve prompt, at which a subject is done."""
+    prompt, ``still`` the KL per preserve prompt, at which a subject is done. ``decays`` are Adam's, of the mean and the
+    square of the gradient: its own suit thousands of steps, and shorter ones reach the same loss in fewer."""
 
     steps: int = 30
     rate: float = 1.0
@@ -34,6 +34,7 @@ class ShiftSettings:
     clamp: float = 4.0
     enough: float = 0.1
     still: float = 0.05
+    decays: tuple[float, float] = (0.9, 0.999)
 
 
 @dataclass(frozen=True)
@@ -41,67 +42,30 @@ class Shift:
     """The result for one subject.
 
     ``keys``: (n_prompts, d_inner), the inputs of the down-projection at the subject's last token, one per prompt
-    (preserve prompts last); ``delta``: (d_model,), to be added to the layer's output there.
+    (preserve prompts last); ``states``: (n_prompts, d_model), the layer's output there; ``delta``: (d_model,), to be
+    added to it.
     """
 
     subject: str
     keys: Tensor
+    states: Tensor
     delta: Tensor
     loss: float
     preserved: float
     steps: int
 
 
-class _Skipped(nn.Module):
-    """Stands in for a layer that need not run: hands on what it is given, or ``state`` in its place."""
-
-    def __init__(self, original: nn.Module, state: Tensor | None = None) -> None:
-        super().__init__()
-        self.state = state
-        self._original = [original]  # in a list, so that it is no submodule
-        self.tuple_out = False
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(self._original[0], name)  # attention_type and the like, which the model asks for
-
-    def forward(self, hidden: Tensor, *_: Any, **__: Any) -> Any:
-        out = hidden if self.state is None else self.state
-        return (out,) if self.tuple_out else out
-
-
-@contextmanager
-def upper_half(model: CausalModel, layer: int) -> Iterator[_Skipped]:
-    """Within the block the layers up to ``layer`` are not run; set ``.state`` of what is yielded to their output."""
-    stack = _stack_of(model)
-    originals = list(stack)
-    standing = [_Skipped(original) for original in originals[: layer + 1]]
-    try:
-        for index, stand_in in enumerate(standing):
-            stack[index] = stand_in
-        yield standing[-1]
-    finally:
-        for index, original in enumerate(originals[: layer + 1]):
-            stack[index] = original
-
-
-def _stack_of(model: CausalModel) -> nn.ModuleList:
-    name = model.structure.layers[0].name.rpartition(".")[0]
-    stack = model.net.get_submodule(name)
-    assert isinstance(stack, nn.ModuleList), f"{name} is no list of layers"
-    return stack
-
-
 @dataclass
 class _Batch:
-    """Every prompt of some wishes as padded rows. Targets come first, preserve prompts after them."""
+    """Every prompt of some wishes as padded rows. Targets come first, preserve prompts after them.
+
+    Positions are counted from the subject's last token of their row.
+    """
 
     ids: Tensor  # (rows, seq)
     mask: Tensor
     owner: Tensor  # (rows,) index of the wish
-    at: Tensor  # (rows,) the subject's last token
+    at: Tensor  # (rows,) the subject's last token, counted from the row's first
     row: Tensor  # (labels,) for each target token its row …
     col: Tensor  # … and the position that predicts it
     label: Tensor
@@ -120,8 +84,7 @@ def optimise(
     wanted = settings or ShiftSettings()
     with model.bare():
         batch = _batch(model, groups)
-        keys, states = _lower(model, layer, batch)
-        return _descend(model, layer, groups, batch, keys, states, wanted)
+        return _descend(model, layer, groups, batch, _lower(model, layer, batch), wanted)
 
 
 def _batch(model: CausalModel, groups: Sequence[Sequence[Wish]]) -> _Batch:
@@ -134,7 +97,8 @@ def _batch(model: CausalModel, groups: Sequence[Sequence[Wish]]) -> _Batch:
             end = model.encode_end(f" {wish.target}.")
             for prompt in wish.prompts:
                 ids, _, place = subject_span(model, prompt, wish.subject)
-                labels += [(len(rows), len(ids) - 1 + j, token, 1 / len(end)) for j, token in enumerate(end)]
+                first = len(ids) - 1 - place
+                labels += [(len(rows), first + j, token, 1 / len(end)) for j, token in enumerate(end)]
                 rows.append(ids + end)
                 owner.append(index)
                 at.append(place)
@@ -144,7 +108,7 @@ def _batch(model: CausalModel, groups: Sequence[Sequence[Wish]]) -> _Batch:
         own = {prompt for wish in group for prompt in wish.prompts}
         for prompt in dict.fromkeys(text for wish in group for text in wish.preserve if text not in own):
             ids, _, place = subject_span(model, prompt, group[0].subject)
-            last.append(len(ids) - 1)
+            last.append(len(ids) - 1 - place)
             rows.append(ids)
             owner.append(index)
             at.append(place)
@@ -165,26 +129,30 @@ def _batch(model: CausalModel, groups: Sequence[Sequence[Wish]]) -> _Batch:
     )
 
 
-def _lower(model: CausalModel, layer: int, batch: _Batch) -> tuple[Tensor, Tensor]:
-    """(inputs of the down-projection (rows, seq, d_inner), output of the layer (rows, seq, d_model))."""
+@dataclass(frozen=True)
+class _Below:
+    """What the bare model gives below and at the edited layer, which no shift changes."""
+
+    keys: Tensor  # (rows, d_inner) inputs of the down-projection at the subject's last token
+    states: Tensor  # (rows, seq, d_model) output of the layer
+    in_tuple: bool  # whether the layer gives it in a tuple
+
+
+def _lower(model: CausalModel, layer: int, batch: _Batch) -> _Below:
     part = model.structure.layers[layer]
-    seen: dict[str, Tensor] = {}
-
-    def keep_input(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen["key"] = inputs[0]
-
-    def keep_output(_module: nn.Module, _inputs: Any, out: Any) -> None:
-        seen["state"] = out[0] if isinstance(out, tuple) else out
-
-    hooks = [part.down.module.register_forward_pre_hook(keep_input), part.module.register_forward_hook(keep_output)]
+    seen: list[Tensor] = []
+    hook = part.down.module.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    body = model.structure.body
     try:
         with torch.no_grad():
-            model.structure.body(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
+            states, in_tuple = run_up_to(
+                part.module, lambda: body(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
+            )
     finally:
-        for hook in hooks:
-            hook.remove()
-    key = seen["key"].reshape(*batch.ids.shape, -1)  # OPT flattens rows before its feed-forward
-    return key.detach(), seen["state"].detach()
+        hook.remove()
+    keys = seen[-1].reshape(*batch.ids.shape, -1)  # OPT flattens rows before its feed-forward
+    rows = torch.arange(len(batch.ids), device=model.device)
+    return _Below(keys[rows, batch.at].detach(), states, in_tuple)
 
 
 def _descend(
@@ -192,29 +160,31 @@ def _descend(
     layer: int,
     groups: Sequence[Sequence[Wish]],
     batch: _Batch,
-    keys: Tensor,
-    states: Tensor,
+    below: _Below,
     settings: ShiftSettings,
 ) -> list[Shift]:
     count, rows = len(groups), torch.arange(len(batch.ids), device=model.device)
-    here = states[rows, batch.at].float()
+    here = below.states[rows, batch.at].float()
     norm = _mean_by(here.norm(dim=-1, keepdim=True), batch.owner, count).squeeze(1)
     delta = torch.zeros(count, here.shape[-1], device=model.device, requires_grad=True)
-    optimiser = torch.optim.Adam([delta], lr=settings.rate)
+    optimiser = torch.optim.Adam([delta], lr=settings.rate, betas=settings.decays)
     done = torch.zeros(count, dtype=torch.bool, device=model.device)
     took = torch.zeros(count, dtype=torch.long, device=model.device)
     fits = torch.zeros(count, device=model.device)
     moved = torch.zeros(count, device=model.device)
-    with upper_half(model, layer) as lower:
-        lower.tuple_out = False
-        base = _predict(model, lower, batch, states, rows[batch.targets :], batch.last).log_softmax(-1).detach()
-        part, chosen = batch, rows  # the rows of subjects that are not done
+    with upper_half(model, layer, below.in_tuple) as upper:
+        whole = upper.tails(batch.ids, batch.mask, below.states, batch.at)
+        with torch.no_grad():
+            kept_rows = whole.of(rows[batch.targets :])
+            unmoved = torch.arange(len(batch.last), device=model.device)
+            base = _predict(model, upper, kept_rows, kept_rows.states, unmoved, batch.last).log_softmax(-1)
+        part, chosen, tails = batch, rows, whole  # the rows of subjects that are not done
         for step in range(settings.steps + 1):
-            shifted = states[chosen]
-            shifted[torch.arange(len(chosen)), part.at] = (here[chosen] + delta[part.owner]).to(states.dtype)
+            shifted = tails.states.clone()
+            shifted[:, 0] = (here[chosen] + delta[part.owner]).to(shifted.dtype)
             preserved = torch.arange(part.targets, len(chosen), device=model.device)
             logp = _predict(
-                model, lower, part, shifted, torch.cat([part.row, preserved]), torch.cat([part.col, part.last])
+                model, upper, tails, shifted, torch.cat([part.row, preserved]), torch.cat([part.col, part.last])
             ).log_softmax(-1)
             said = logp[: len(part.row)].gather(1, part.label[:, None])[:, 0] * -part.weight
             worst = torch.zeros(part.targets, device=model.device).index_add(0, part.row, said)
@@ -244,10 +214,12 @@ def _descend(
             if bool(enough.any()):
                 done = done | enough
                 part, chosen = _narrowed(batch, done)
+                tails = whole.of(chosen)
     return [
         Shift(
             group[0].subject,
-            keys[rows, batch.at][batch.owner == index].float().cpu().clone(),
+            below.keys[batch.owner == index].float().cpu(),
+            here[batch.owner == index].cpu(),
             delta[index].detach().float().cpu().clone(),
             float(fits[index]),
             float(moved[index]),
@@ -278,11 +250,9 @@ def _narrowed(batch: _Batch, done: Tensor) -> tuple[_Batch, Tensor]:
     return part, chosen
 
 
-def _predict(model: CausalModel, lower: _Skipped, batch: _Batch, states: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
-    """Logits (len(rows), vocab) at these places, from the upper layers alone."""
-    lower.state = states
-    out = model.structure.body(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
-    logits = model.structure.head(out[0][rows, cols]).float()
+def _predict(model: CausalModel, upper: UpperHalf, tails: Tails, states: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+    """Logits (len(rows), vocab) at these places of the tails, from the upper layers alone."""
+    logits = model.structure.head(upper.run(tails, states)[rows, cols]).float()
     cap = getattr(model.net.config, "final_logit_softcapping", None)
     capped: Tensor = torch.tanh(logits / cap) * cap if cap else logits
     return capped

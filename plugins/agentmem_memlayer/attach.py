@@ -31,18 +31,3 @@ def attach(module: nn.Module, addressing: Addressing, rows: Rows, gate: float) -
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
     return module.register_forward_hook(hook).remove
-
-
-def states_after(module: nn.Module, run: Callable[[], object]) -> Tensor:
-    """The states that ``module`` gives while ``run`` runs the model once."""
-    kept: list[Tensor] = []
-
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        kept.append((output[0] if isinstance(output, tuple) else output).detach())
-
-    handle = module.register_forward_hook(hook)
-    try:
-        run()
-    finally:
-        handle.remove()
-    return kept[-1]

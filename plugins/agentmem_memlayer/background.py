@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load_file, save_file
 
-from agentmem_memlayer.attach import states_after
+from agentmem_lm.upper import run_up_to
 from agentmem_memlayer.layer import Addressing, Shape
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ def states_of(model: CausalModel, layer: int, rows: Sequence[list[int]]) -> Tens
     ids, mask = model.pad(rows, "right")
     with model.bare(), torch.no_grad():
         body, module = model.structure.body, model.structure.layers[layer].module
-        return states_after(module, lambda: body(input_ids=ids, attention_mask=mask, use_cache=False))
+        return run_up_to(module, lambda: body(input_ids=ids, attention_mask=mask, use_cache=False))[0]

@@ -26,5 +26,6 @@ class MemlayerConfig(EditConfig):
     preserve_weight: float = Field(default=3.0, ge=0)
     enough: float = Field(default=0.05, gt=0)
     still: float = Field(default=0.03, gt=0)
+    decays: tuple[float, float] = (0.5, 0.9)  # half as many steps as with Adam's own, and shorter shifts
     together: int = Field(default=16, ge=1)  # facts that one optimisation holds
     seed: int = 7

@@ -40,34 +40,23 @@ class MemlayerMemory(EditMemory):
     def compute(self, wishes: Sequence[Wish], standing: Sequence[Record]) -> list[dict[str, bytes]]:
         """Each wish's rows, against the bare table: what else is live does not enter."""
         from agentmem_lm.shifts import ShiftSettings, optimise
+        from agentmem_memlayer.writing import spread
 
-        config = self.config
+        config, addressing = self.config, self.addressing
         settings = ShiftSettings(
             steps=config.steps,
             rate=config.rate,
             preserve_weight=config.preserve_weight,
             enough=config.enough,
             still=config.still,
+            decays=config.decays,
         )
         blobs = []
         for start in range(0, len(wishes), config.together):
             part = wishes[start : start + config.together]
-            for wish, shift in zip(part, optimise(self.model, self.layer, [[w] for w in part], settings), strict=True):
-                blobs.append({_BLOB: self._rows_of(wish, shift.delta).to_bytes()})
+            for shift in optimise(self.model, self.layer, [[wish] for wish in part], settings):
+                blobs.append({_BLOB: spread(addressing, shift.states.cpu(), shift.delta, config.rows).to_bytes()})
         return blobs
-
-    def _rows_of(self, wish: Wish, delta: Any) -> RowDelta:
-        """The rows that give ``delta`` at the subject's last token of every prompt of the wish."""
-        import torch
-
-        from agentmem_lm.sites import subject_span
-        from agentmem_memlayer.background import states_of
-        from agentmem_memlayer.writing import spread
-
-        spans = [subject_span(self.model, prompt, wish.subject) for prompt in (*wish.prompts, *wish.preserve)]
-        states = states_of(self.model, self.layer, [ids for ids, _, _ in spans]).float().cpu()
-        at_subject = states[torch.arange(len(spans)), torch.tensor([last for _, _, last in spans])]
-        return spread(self.addressing, at_subject, delta.float().cpu(), self.config.rows)
 
     @cached_property
     def addressing(self) -> Addressing:
