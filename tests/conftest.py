@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# The models of the tests are tiny: a second thread costs them more than it brings, most of all on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _OPTIONS = {"slow": "takes long; run with --slow", "network": "needs a network; run with --network"}
 
