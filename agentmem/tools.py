@@ -196,7 +196,7 @@ def last_change(agent: Agent, namespace: Namespace) -> str:
     """
     rows, undone = _rows_and_undone(agent)
     for row in rows:
-        if row.verb not in _NOT_CHANGES and row.id not in undone and _within(agent, row.id, namespace):
+        if row.verb not in _NOT_CHANGES and row.id not in undone and touched_within(agent, row.id, namespace):
             return str(row.id)
     raise NotFound("there is no change to take back")
 
@@ -207,7 +207,7 @@ def last_undo(agent: Agent, namespace: Namespace) -> str:
     undos = {row.id for row in rows if row.verb == "undo"}
     for row in rows:
         brings_back = row.cause in undos
-        if row.verb == "undo" and row.id not in undone and not brings_back and _within(agent, row.id, namespace):
+        if row.verb == "undo" and row.id not in undone and not brings_back and touched_within(agent, row.id, namespace):
             return str(row.id)
     raise NotFound("nothing was taken back that could be brought back")
 
@@ -224,7 +224,8 @@ def _rows_and_undone(agent: Agent) -> tuple[list[Any], set[str]]:
     return list(rows), undone
 
 
-def _within(agent: Agent, receipt_id: str, namespace: Namespace) -> bool:
+def touched_within(agent: Agent, receipt_id: str, namespace: Namespace) -> bool:
+    """Whether a transaction changed records, and only such as lie in the namespace."""
     records = agent.home.journal.records
     touched = records.get_many(records.records_of(receipt_id))
     return bool(touched) and all(in_scope(record.namespace, namespace) for record in touched.values())

@@ -114,8 +114,12 @@ class Reader:
         as_of: float | None = None,
         newest_first: bool = False,
         limit: int | None = None,
+        place: int | None = None,
     ) -> Iterator[Record]:
-        """Records in journal order, read in pages so that no read transaction stays open."""
+        """Records in journal order, read in pages so that no read transaction stays open.
+
+        ``place``: a record's ``created_seq``; only what comes behind it in the order asked for.
+        """
         scope = in_namespace(records.c.namespace, namespace)
         conditions = [c for c in (scope,) if c is not None]
         if kinds is not None:
@@ -133,7 +137,6 @@ class Reader:
             conditions.append(records.c.created_seq <= seq)
         query = self._select(seq, [Status(s).value for s in statuses]).where(*conditions)
         order = records.c.created_seq.desc() if newest_first else records.c.created_seq
-        place: int | None = None
         left = limit
         while left is None or left > 0:
             page = query.order_by(order).limit(_PAGE if left is None else min(left, _PAGE))
