@@ -142,6 +142,8 @@ class Graph:
         started = time.perf_counter()
         recalls = self._recalls(turn, state.get("recalls") or [], asked["as_of"])
         fused = fuse(recalls, k=max(3 * asked["k"], _DEPTH), now=self.home.clock.now())
+        if asked["memories"] is None:
+            fused = self.reading.further(self._query(asked), fused, state["route"]["memories"])
         evidence = compose(
             fused,
             self.home.journal.records,

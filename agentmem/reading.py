@@ -12,10 +12,12 @@ from agentmem.contract import Capability
 from agentmem.errors import BadInput
 from agentmem.fusion import fuse
 from agentmem.home import Home
+from agentmem.hops import hops, leads_on
 from agentmem.records import Hit, Namespace, Query, Recall
 from agentmem.router import Candidate, Route, Router, Situation
 
 _DEPTH = 50  # how many hits each memory gives to the fusion, whatever k is
+_LEAST_FOR_HOPS = 4  # hits; with fewer there is no room for a chain
 _FILTERS = ("kind", "speaker", "session", "thread", "subject")
 
 
@@ -98,6 +100,18 @@ class Reading:
         )
         return self._home.recall(deep, names)
 
+    def further(self, query: Query, hits: Sequence[Hit], names: Sequence[str]) -> list[Hit]:
+        """The hits with those of further hops among them, when statements found lead on and the question asks more."""
+        if query.k < _LEAST_FOR_HOPS or not leads_on(query.text, hits):
+            return list(hits)
+        cheap = [n for n in names if not self._embeds([n])] or list(names)
+
+        def look_up(name: str) -> list[Hit]:
+            asked = replace(query, text=name, vector=None, k=_DEPTH)
+            return fuse([filtered(r, query) for r in self.ask(asked, cheap)], k=_DEPTH)
+
+        return hops(query.text, hits, look_up, k=max(query.k, len(hits)))
+
     def warm(self, query: Query, names: Sequence[str]) -> None:
         """Embed the question once, before several memories are asked at the same time (vectors keep recent ones)."""
         if query.vector is None and self._embeds(names):
@@ -131,6 +145,8 @@ class Reading:
         recalls = self.ask(query, route.memories) if route.memories and query.text.strip() else []
         asked = time.perf_counter()
         hits = fuse([filtered(r, query) for r in recalls], k=query.k, now=self._home.clock.now())
+        if memory is None:
+            hits = self.further(query, hits, route.memories)
         if hits and not (readonly or self._home.readonly):
             self._home.journal.touch(hit.record_id for hit in hits)
         ended = time.perf_counter()
