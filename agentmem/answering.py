@@ -120,7 +120,7 @@ class Responder:
             stopped = "the model returned no text" if not calls else "the model went on calling tools at the last step"
         if stopped:
             text = self._ended(text, stopped, asked["text"], hits, emit)
-        return Reply(text, (), _cited(text, hits), stopped)
+        return Reply(text, (), cited_in(text, hits), stopped)
 
     # ---- by the model
 
@@ -308,7 +308,7 @@ def _role(record: Record) -> str:
     return "assistant" if record.attributes.get("role") == "assistant" else "user"
 
 
-def _cited(text: str, hits: Sequence[Hit]) -> tuple[tuple[int, str, str], ...]:
-    """The records that a text cites as [n]."""
+def cited_in(text: str, hits: Sequence[Hit]) -> tuple[tuple[int, str, str], ...]:
+    """The records that a text cites as [n]: (n, record id, the beginning of its words)."""
     numbers = dict.fromkeys(int(n) for n in re.findall(r"\[(\d{1,3})\]", text))
     return tuple((n, hits[n - 1].record_id, hits[n - 1].record.body[:200]) for n in numbers if 1 <= n <= len(hits))

@@ -57,7 +57,7 @@ class Writer:
         Undoing the exchange takes all the rest along.
         """
         out = WrittenTurn()
-        said, spoken, trace_id = ids = _id(turn.id, "said"), _id(turn.id, "answer"), _id(turn.id, "trace")
+        said, spoken, trace_id = ids = part_id(turn.id, "said"), part_id(turn.id, "answer"), part_id(turn.id, "trace")
         before = self._before(turn, asked)
         self._exchange(out, turn, asked, answer, hits, found, ids)
         if learned:
@@ -129,7 +129,7 @@ class Writer:
         added = 0
         with self._home.journal.transaction("learn", actor=AGENT, cause=said) as tx:
             for number, change in enumerate(learned):
-                record_id = _id(asked["id"], f"learned:{number}")
+                record_id = part_id(asked["id"], f"learned:{number}")
                 target = tx.row(change["target"]) if change.get("target") else None
                 if change["op"] == "delete":
                     if target is None or target.status != Status.ACTIVE.value:
@@ -281,5 +281,6 @@ def _add(tx: Transaction, draft: Draft, record_id: str, status: Status = Status.
     return True
 
 
-def _id(turn_id: str, part: str) -> str:
+def part_id(turn_id: str, part: str) -> str:
+    """The id of one of the records that a turn writes."""
     return uuid.uuid5(uuid.UUID(turn_id), part).hex

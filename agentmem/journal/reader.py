@@ -86,6 +86,17 @@ class Reader:
                 found.update((row.id, _record(row)) for row in rows if row.data is not None)
         return {i: found[i] for i in ids if i in found}
 
+    def statuses(self, record_ids: Sequence[str]) -> dict[str, Status]:
+        """Where records stand, undone and purged ones included; ids that never were are left out."""
+        found: dict[str, Status] = {}
+        ids = list(dict.fromkeys(record_ids))
+        with reading(self._engine) as connection:
+            for start in range(0, len(ids), _MANY):
+                part = records.c.id.in_(ids[start : start + _MANY])
+                rows = connection.execute(sa.select(records.c.id, records.c.status).where(part))
+                found.update((row.id, Status(row.status)) for row in rows)
+        return found
+
     def resolve(self, prefix: str) -> str:
         """The id that begins with ``prefix`` (people type the first letters); NotFound when none or several do."""
         with reading(self._engine) as connection:
