@@ -59,7 +59,7 @@ def test_a_graph_remembers_what_was_said_in_another_thread(agent: Agent) -> None
     graph.invoke(said("Where does the ferry leave from?"), {"configurable": {"thread_id": "three", "namespace": "bob"}})
     assert seen[2][0].text == "", "another namespace knows nothing"
     turns = [r for r in agent.records(namespace=("ann",), kinds=("turn",)) if r.thread == "one"]
-    assert [r.body for r in turns][0] == "The ferry leaves from Pier 4."
+    assert next(r.body for r in turns) == "The ferry leaves from Pier 4."
     assert "abcdefghij" not in turns[1].body, "secrets are taken out"
 
 
