@@ -1,13 +1,11 @@
-"""The addressing of a model's memory layer: fitted on ordinary text once, kept under a hash of all that it depends on.
+"""The addressing of a model's memory layer: fitted on ordinary text once, kept under the name it is given.
 
 Knows the model as something that gives states; nothing of edits.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,21 +24,30 @@ _BATCH = 64
 
 
 def fitted(
-    model: CausalModel, layer: int, shape: Shape, texts: Sequence[str], seed: int, folder: Path | None
+    model: CausalModel,
+    layer: int,
+    shape: Shape,
+    texts: Callable[[], Sequence[str]],
+    seed: int,
+    name: str,
+    folder: Path | None,
 ) -> Addressing:
-    """The addressing of these texts; read from ``folder`` when it was fitted before (None: not kept)."""
-    parts = [model.fingerprint, str(layer), str(astuple(shape)), str(seed), *texts]
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-    path = None if folder is None else folder / f"addressing-{digest[:24]}.safetensors"
+    """The addressing of these texts; read from ``folder`` when it was fitted before (None: not kept).
+
+    ``name`` tells apart all that it is made from, so that texts are only made when they are needed.
+    """
+    path = None if folder is None else folder / f"addressing-{name[:24]}.safetensors"
     if path is not None and path.is_file():
         kept = load_file(path)
-        return Addressing(shape, kept["mean"], kept["project"], kept["keys"], kept["seen"], len(texts))
-    made = Addressing.fit(background_states(model, layer, texts), shape, torch.Generator().manual_seed(seed))
+        return Addressing(shape, kept["mean"], kept["project"], kept["keys"], kept["seen"], int(kept["texts"]))
+    states = background_states(model, layer, texts())
+    made = Addressing.fit(states, shape, torch.Generator().manual_seed(seed))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".part")
         tensors = {"mean": made.mean, "project": made.project, "keys": made.keys, "seen": made.seen}
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)
+        tensors["texts"] = torch.tensor(made.texts)
+        save_file({part: tensor.contiguous() for part, tensor in tensors.items()}, draft)
         draft.replace(path)
     return made
 

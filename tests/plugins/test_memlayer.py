@@ -88,6 +88,12 @@ def request(subject: str, **more: Any) -> EditRequest:
     return EditRequest(subject=subject, prompt="{} lives in", target=TARGETS[subject], **more)
 
 
+def _query(text: str) -> Any:
+    from agentmem.records import Query
+
+    return Query(text=text)
+
+
 def answer(model: Any, subject: str) -> str:
     said: str = model.generate([f"{subject} lives in"], max_new_tokens=8, stop=(".", "\n"))[0]
     return said.strip()
@@ -151,6 +157,10 @@ def test_the_rows_that_answer_are_told_with_their_edit(writer: Writer) -> None:
     found = memory.recall(Query(text=f"Where does {PLACES[0]} live?"))
     assert [hit.record.subject for hit in found.hits] == [PLACES[0]]
     assert "attention" in found.hits[0].why
+    rows = [int(part.removeprefix("row ")) for part in found.hits[0].path[1:]]
+    (written,) = (memory._delta(record).slots.tolist() for record in memory.live(()))
+    assert rows
+    assert set(rows) <= set(written)
     assert memory.recall(Query(text=UNRELATED)).abstain is not None
 
 
@@ -174,11 +184,68 @@ def test_a_purged_edit_leaves_no_blob_and_the_bare_logits(writer: Writer, model:
     bare = logits(model)
     receipt = writer.edit(request(PLACES[0]))
     edits = list(writer.home.journal.records.find(kinds=("edit",)))
-    digest = edits[0].blobs["rows"]
+    (digest,) = edits[0].blobs.values()
     writer.home.purge([receipt.record_id])
     assert same(logits(model), bare)
     with pytest.raises(Exception, match=digest[:8]):
         writer.home.journal.blobs.read(digest)
+
+
+def test_edits_of_one_subject_are_said_together_and_either_can_go(writer: Writer, model: Any) -> None:
+    name = PLACES[0]
+    company = WORLD.objects["employer"][7]
+    home_only = writer.edit(request(name))
+    alone = logits(model)
+    writer.edit(EditRequest(subject=name, prompt="{} works for", target=company))
+    both = logits(model)
+    ask = {"stop": (".", "\n"), "max_new_tokens": 8}
+    said = [text.strip() for text in model.generate([f"{name} lives in", f"{name} works for"], **ask)]
+    assert said == [TARGETS[name], company]
+    told = writer.home.views["memlayer"].memory.recall(_query(f"Who does {name} work for?"))
+    assert sorted(hit.record.object for hit in told.hits) == sorted([TARGETS[name], company])
+    facts = writer.home.journal.records.find(kinds=("fact",), subject=name)
+    (work,) = (fact for fact in facts if fact.object == company)
+    gone = writer.home.journal.set_status(work.id, "retract")
+    assert same(logits(model), alone)
+    writer.home.journal.undo(gone.id)
+    assert same(logits(model), both)
+    writer.home.journal.set_status(home_only.record_id, "retract")
+    assert model.generate([f"{name} works for"], **ask)[0].strip() == company
+
+
+def test_what_was_computed_jointly_is_dropped_with_a_purge(writer: Writer, model: Any) -> None:
+    name = PLACES[0]
+    receipt = writer.edit(request(name))
+    writer.edit(EditRequest(subject=name, prompt="{} works for", target=WORLD.objects["employer"][7]))
+    memory = writer.home.views["memlayer"].memory
+    logits(model)
+    assert list(memory.cache.glob("joint-*"))
+    assert len(memory._held) == 3
+    writer.home.purge([receipt.record_id])
+    assert not list(memory.cache.glob("joint-*"))
+    assert len(memory._held) <= 1
+
+
+def test_rows_of_another_addressing_are_not_mounted_and_doctor_says_so(tmp_path: Path, model: Any) -> None:
+    from agentmem.testing.rig import Bench, Rig
+
+    background = texts(tmp_path)
+    bare = logits(model)
+
+    def opened(**more: Any) -> Any:
+        config = MemlayerConfig(**{**SETTINGS, **more}, background=background)
+        return Rig(tmp_path / "home", Bench(memory_class=MemlayerMemory, config=config, local_model=model))
+
+    for n_keys, is_mounted in ((256, True), (128, False), (256, True)):
+        rig = opened(n_keys=n_keys)
+        _ = rig.memory  # mounts what is live
+        if not list(rig.home.journal.records.find(kinds=("edit",))):
+            Writer(rig.home).edit(request(PLACES[0]))
+        assert same(logits(model), bare) is not is_mounted
+        lines = [line.text for line in rig.memory.check()]
+        assert any("other settings" in line for line in lines) is not is_mounted
+        model.unmount(rig.memory)
+        rig.close()
 
 
 def test_doctor_says_what_the_lookup_runs_on(writer: Writer) -> None:
