@@ -1,21 +1,20 @@
 """Facts on their way into weights: the fact is a record, the edit derives from it, the journal is the queue.
 
-A fact whose attributes ask for an edit that no memory has derived yet is queued; nothing else keeps the queue.
+A fact whose attributes ask for an edit that no memory has derived yet is queued (`edit_queue`); nothing else keeps it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from agentmem.contract import Capability
+from agentmem.edit_queue import EDIT
 from agentmem.errors import BadInput, Missing, PluginError
 from agentmem.home import Home
 from agentmem.records import Draft, EditRequest, Event, Receipt, Record, Status
 
-EDIT = "edit"
 _QUEUE_LIMIT = 64  # a queue of a batch memory is computed at this length at the latest
 
 
@@ -32,7 +31,7 @@ def edit(home: Home, requests: Sequence[EditRequest], *, memory: str, actor: str
     receipt = home.write(drafts, verb="edit", actor=actor, status=status)
     if ask:
         return receipt
-    if Capability.BATCH in view.memory.capabilities and len(queued(home).get(memory, ())) < _QUEUE_LIMIT:
+    if Capability.BATCH in view.memory.capabilities and len(home.edit_queue.waiting().get(memory, ())) < _QUEUE_LIMIT:
         note = f"queued for '{memory}'; computed before the next complete, recall or ask"
         return replace(receipt, notes=(*receipt.notes, note))
     verdicts: dict[str, Any] = {}
@@ -43,41 +42,26 @@ def edit(home: Home, requests: Sequence[EditRequest], *, memory: str, actor: str
     return replace(receipt, verdicts=verdicts, notes=tuple(notes))
 
 
-def queued(home: Home) -> dict[str, list[Record]]:
-    """Live facts that ask for an edit which no memory has derived yet, by memory."""
-    waiting: dict[str, list[Record]] = defaultdict(list)
-    for record in home.journal.records.find(kinds=("fact",)):
-        wish = record.attributes.get(EDIT)
-        if wish and not _has_edit(home, record, wish["memory"]):
-            waiting[wish["memory"]].append(record)
-    return dict(waiting)
-
-
-def _has_edit(home: Home, record: Record, memory: str) -> bool:
-    children = home.journal.records.get_many(sorted(home.journal.records.child_ids([record.id])))
-    return any(
-        child.kind == EDIT
-        and child.attributes.get("memory") == memory
-        and child.status in (Status.ACTIVE, Status.ARCHIVED)
-        for child in children.values()
-    )
-
-
 def flush(home: Home, memory: str | None = None) -> list[Receipt]:
-    """Compute the queued edits, one batch a memory."""
+    """Compute the queued edits, one batch a memory and namespace."""
     if home.local_model is None or home.readonly or not home.take_ownership():
         return []
     receipts = []
-    for name, records in queued(home).items():
+    for name, records in home.edit_queue.waiting().items():
         if memory is not None and name != memory:
             continue
-        requests = tuple(request_of(record) for record in records)
-        event = Event(kind=EDIT, records=tuple(records), requests=requests, namespace=records[0].namespace)
-        proposals = home.views[name].memory.observe(event)
-        if not proposals:
-            raise PluginError(f"memory '{name}' took {len(requests)} edit request(s) and proposed nothing", name)
-        receipts.append(home.propose(name, proposals))
+        for namespace in dict.fromkeys(record.namespace for record in records):
+            receipts.append(_derived(home, name, [r for r in records if r.namespace == namespace]))
     return receipts
+
+
+def _derived(home: Home, name: str, records: Sequence[Record]) -> Receipt:
+    requests = tuple(request_of(record) for record in records)
+    event = Event(kind=EDIT, records=tuple(records), requests=requests, namespace=records[0].namespace)
+    proposals = home.views[name].memory.observe(event)
+    if not proposals:
+        raise PluginError(f"memory '{name}' took {len(requests)} edit request(s) and proposed nothing", name)
+    return home.propose(name, proposals)
 
 
 def request_of(record: Record) -> EditRequest:

@@ -30,6 +30,7 @@ from agentmem.contract import (
     VectorStore,
 )
 from agentmem.deadline import Call, Overdue
+from agentmem.edit_queue import EditQueue
 from agentmem.erasing import erase
 from agentmem.errors import BadInput, HomeBusy, PluginError
 from agentmem.journal import Journal
@@ -100,6 +101,7 @@ class Home:
             readonly=readonly,
             synchronous=settings.synchronous,
         )
+        self.edit_queue = EditQueue(self.journal)
         self._ownership = Ownership(folder)
         self._taking = threading.RLock()
         self.is_owner = not readonly and self._ownership.take()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -35,12 +35,12 @@ from agentmem_lm.requests import check
 from agentmem_lm.thresholds import Thresholds
 
 if TYPE_CHECKING:
+    from agentmem_lm.admission import ProbeSet
     from agentmem_lm.model import CausalModel
     from agentmem_lm.requests import Wish
 
 EDIT = "edit"
 Trial = Callable[[], AbstractContextManager[Any]]
-_PROBES = 24  # of the frozen probe set
 
 
 class EditConfig(MemoryConfig):
@@ -81,6 +81,10 @@ class EditMemory(Memory):
     @abstractmethod
     def mount_into(self, model: CausalModel, namespace: Namespace, as_of: float | None) -> Callable[[], None]:
         """Mount the live edits; returns what takes them off, bit for bit."""
+
+    def room(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> tuple[str, list[Mapping[str, float]]]:
+        """(why these do not fit beside the standing edits, or nothing; figures for each of them)."""
+        return "", [{}] * len(wishes)
 
     # ---- the contract
 
@@ -139,15 +143,35 @@ class EditMemory(Memory):
         self.spent_s[part] += time.process_time() - started
 
     def _examined(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> list[Verdict]:
+        """A verdict for each wish. When a batch as a whole changes too much, its halves are tried in order, so that of
+        a batch as many are admitted as of the same edits one after another."""
         from agentmem_lm.admission import examine
 
         if not self.config.examine:  # type: ignore[attr-defined]
             return [Verdict(accepted=True)] * len(wishes)
         limits = self.config.admission  # type: ignore[attr-defined]
-        texts = self.texts[:_PROBES]
-        probes = [text[: len(text) * 2 // 3].rsplit(" ", 1)[0] for text in texts]
-        found = examine(self.model, wishes, self.trial(wishes, blobs), probes=probes, texts=texts, limits=limits)
-        return [examination.verdict(limits) for examination in found]
+        edited = [record.subject or "" for record in self.live(wishes[0].request.namespace)]
+        probes = self.probes.without([*edited, *(wish.subject for wish in wishes)])
+        verdicts: list[Verdict] = []
+        good: list[int] = []
+        left = [range(len(wishes))]
+        while left:
+            part = left.pop()
+            beside = [*good, *part]
+            trial = self.trial([wishes[i] for i in beside], [blobs[i] for i in beside])
+            found = examine(self.model, [wishes[i] for i in part], trial, probes=probes, limits=limits)
+            full, figures = self.room([wishes[i] for i in beside], [blobs[i] for i in beside])
+            if len(part) > 1 and (full or found[0].crowds(limits)):
+                middle = len(part) // 2
+                left += [part[middle:], part[:middle]]
+                continue
+            judged = [
+                _with_room(examination.verdict(limits), full, more)
+                for examination, more in zip(found, figures[len(good) :], strict=True)
+            ]
+            good += [i for i, verdict in zip(part, judged, strict=True) if verdict.accepted]
+            verdicts += judged
+        return verdicts
 
     def admit(self, draft: Draft) -> Verdict:
         """The verdict of the examination, made when the edit was computed."""
@@ -234,6 +258,13 @@ class EditMemory(Memory):
         return background_texts(self.model, given)
 
     @cached_property
+    def probes(self) -> ProbeSet:
+        """The frozen probe set: what no edit may change."""
+        from agentmem_lm.admission import probe_set
+
+        return probe_set(self.model, self.texts)
+
+    @cached_property
     def layer(self) -> int:
         """The layer whose output is edited at the subject; Refused when the model has no such site."""
         chosen: int | None = self.config.layer  # type: ignore[attr-defined]
@@ -270,6 +301,12 @@ def request_of(record: Record) -> EditRequest:
     for name in ("paraphrases", "preserve", "locality", "namespace"):
         data[name] = tuple(data.get(name, ()))
     return EditRequest(**data)
+
+
+def _with_room(verdict: Verdict, full: str, more: Mapping[str, float]) -> Verdict:
+    return Verdict(
+        accepted=verdict.accepted and not full, reason=full or verdict.reason, figures={**verdict.figures, **more}
+    )
 
 
 def _plain(request: EditRequest) -> dict[str, Any]:

@@ -87,6 +87,23 @@ def optimise(
         return _descend(model, layer, groups, batch, _lower(model, layer, batch), wanted)
 
 
+def keys_of(model: CausalModel, layer: int, texts: Sequence[str], subjects: Sequence[str]) -> Tensor:
+    """Inputs of the down-projection at the last token of each text's subject: (n, d_inner), float32 on the CPU."""
+    spans = [subject_span(model, text, subject) for text, subject in zip(texts, subjects, strict=True)]
+    down = model.structure.layers[layer].down.module
+    seen: list[Tensor] = []
+    hook = down.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].detach()))
+    try:
+        with model.bare(), torch.no_grad():
+            ids, mask = model.pad([row[: at + 1] for row, _, at in spans], "right")
+            model.structure.body(input_ids=ids, attention_mask=mask, use_cache=False)
+    finally:
+        hook.remove()
+    places = torch.tensor([at for _, _, at in spans], device=model.device)
+    keys = seen[0].reshape(*ids.shape, -1)[torch.arange(len(spans), device=model.device), places]
+    return keys.float().cpu()
+
+
 def _batch(model: CausalModel, groups: Sequence[Sequence[Wish]]) -> _Batch:
     rows: list[list[int]] = []
     owner: list[int] = []

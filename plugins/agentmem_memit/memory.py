@@ -6,13 +6,13 @@ they are solved anew whenever that set changes, so its weights have no history a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from agentmem.contract import Capability
-from agentmem.records import CheckLine, Namespace, Record, Verdict
+from agentmem.records import CheckLine, Namespace, Record
 from agentmem_lm.edits import EditMemory, Trial
 from agentmem_memit.config import MemitConfig
 
@@ -52,22 +52,21 @@ class MemitMemory(EditMemory):
                 out.append({BLOB: save({"key": shift.keys.mean(0).half(), "delta": shift.delta})})
         return out
 
-    def _examined(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> list[Verdict]:
-        """As for every edit, after the room was measured: an edit that the matrix cannot hold is refused by figure."""
-        verdicts = super()._examined(wishes, blobs)
-        standing = [self._held(record) for record in self.mountable(wishes[0].request.namespace)]
-        reached = self._solved([*standing, *(_tensors(blob[BLOB]) for blob in blobs)]).reached
+    def room(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> tuple[str, list[Mapping[str, float]]]:
+        """Measured before anything is admitted: what the matrix cannot hold is refused by figure."""
+        held = self._beside(wishes, blobs)
+        standing = len(held) - len(blobs)
+        reached = self._solved(held).reached
+        others, own = (part.min().item() if len(part) else 1.0 for part in (reached[:standing], reached[standing:]))
+        figures: list[Mapping[str, float]] = [
+            {"reached": share, "others_reached": others} for share in reached[standing:].tolist()
+        ]
         least = self.config.least_reached
-        others = float(reached[: len(standing)].min()) if standing else 1.0
-        out = []
-        for verdict, share in zip(verdicts, reached[len(standing) :].tolist(), strict=True):
-            figures = {**verdict.figures, "reached": share, "others_reached": others}
-            reason, worst = verdict.reason, min(share, others)
-            if worst < least:
-                whose = "it" if share <= others else "an edit that stands"
-                reason = f"the matrix is out of room: {whose} would get {worst:.2f} of its shift, below {least:.2f}"
-            out.append(Verdict(accepted=verdict.accepted and worst >= least, reason=reason, figures=figures))
-        return out
+        if min(own, others) >= least:
+            return "", figures
+        whose = "it" if own <= others else "an edit that stands"
+        reason = f"the matrix is out of room: {whose} would get {min(own, others):.2f} of its shift, below {least:.2f}"
+        return reason, figures
 
     # ---- mounting
 
@@ -76,10 +75,7 @@ class MemitMemory(EditMemory):
 
     def trial(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> Trial:
         """The standing edits and these, solved together."""
-        asked = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
-        live = self.mountable(wishes[0].request.namespace)
-        held = [self._held(r) for r in live if (r.subject, r.relation) not in asked]
-        held += [_tensors(blob[BLOB]) for blob in blobs]
+        held = self._beside(wishes, blobs)
 
         @contextmanager
         def mounted() -> Iterator[None]:
@@ -92,6 +88,13 @@ class MemitMemory(EditMemory):
                     off()
 
         return mounted
+
+    def _beside(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> list[dict[str, Tensor]]:
+        """The standing edits that these do not supersede, and these."""
+        asked = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
+        live = self.mountable(wishes[0].request.namespace)
+        held = [self._held(r) for r in live if (r.subject, r.relation) not in asked]
+        return held + [_tensors(blob[BLOB]) for blob in blobs]
 
     def _written(self, model: CausalModel, edits: Sequence[dict[str, Tensor]]) -> Callable[[], None]:
         """Write the solution into the weights; returns what puts the kept base back, bit for bit."""

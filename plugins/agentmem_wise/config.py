@@ -10,13 +10,18 @@ from agentmem_lm.edits import EditConfig
 class WiseConfig(EditConfig):
     """``router``: "key" keeps slots per subject behind a gate, "activation" is the paper's side memory.
 
-    ``gate`` is the whitened cosine above which a slot speaks; ``same_key`` the cosine above which two keys of a slot
-    are one; ``steps``, ``rate``, ``preserve_weight`` steer the optimisation (see `agentmem_lm.shifts`). The others
-    are of the activation router: shard size, mask density, margins (alpha, beta, gamma) and TIES density.
+    A slot speaks above a whitened cosine of its keys' own spread less ``gate_slack``, at least ``gate`` and at most
+    ``gate_most``, unless the token is by more than ``mention_margin`` nearer to its subject as somebody else's answer;
+    ``same_key`` is the cosine above which two keys of a slot are one; ``steps``, ``rate``, ``preserve_weight`` steer
+    the optimisation (see `agentmem_lm.shifts`). The others are of the activation router: shard size, mask density,
+    margins (alpha, beta, gamma) and TIES density.
     """
 
     router: Literal["key", "activation"] = "key"
     gate: float = 0.6
+    gate_slack: float = 0.2
+    gate_most: float = 0.85
+    mention_margin: float = 0.08
     same_key: float = 0.97
     steps: int = 30
     rate: float = 1.0

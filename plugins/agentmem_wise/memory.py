@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agentmem_lm.model import CausalModel
     from agentmem_lm.requests import Wish
     from agentmem_wise.activation import SideMemory
-    from agentmem_wise.slots import Slot, SlotTable
+    from agentmem_wise.slots import ReadySlot, Slot, SlotTable
 
 
 class WiseMemory(EditMemory):
@@ -56,17 +56,33 @@ class WiseMemory(EditMemory):
         return [{_name_of(groups[wish.subject]): by_subject[wish.subject].to_bytes()} for wish in wishes]
 
     def _optimised(self, groups: Sequence[Sequence[Wish]]) -> list[Slot]:
+        import torch
+
         from agentmem_lm.shifts import ShiftSettings, optimise
-        from agentmem_wise.slots import Slot, thinned
+        from agentmem_wise.slots import Slot, spread, thinned
 
         config = self.config
         settings = ShiftSettings(steps=config.steps, rate=config.rate, preserve_weight=config.preserve_weight)
         slots = []
         ordered = [sorted(group, key=lambda wish: (wish.prompts, wish.target)) for group in groups]  # as no history
         for start in range(0, len(ordered), config.group):
-            for shift in optimise(self.model, self.layer, ordered[start : start + config.group], settings):
-                slots.append(Slot(thinned(shift.keys, self.whitener, config.same_key).half(), shift.delta))
+            part = ordered[start : start + config.group]
+            told = self._mentions([group[0].subject for group in part])
+            for shift, mention in zip(optimise(self.model, self.layer, part, settings), told, strict=True):
+                keys = thinned(shift.keys, self.whitener, config.same_key)
+                alone = thinned(torch.cat([keys, mention]), self.whitener, config.same_key)[len(keys) :]
+                wide = spread(shift.keys, self.whitener)
+                slots.append(Slot(keys.half(), shift.delta.half(), alone.half(), wide))
         return slots
+
+    def _mentions(self, subjects: Sequence[str]) -> list[Tensor]:
+        """The key of each subject where a passage names it as the answer, (1, d_inner)."""
+        from agentmem_lm.shifts import keys_of
+
+        told = self.model.manners.passages or "{passages}\n"
+        texts = [told.replace("{passages}", f"The answer is {subject}.") for subject in subjects]
+        keys = keys_of(self.model, self.layer, texts, subjects)
+        return [keys[i : i + 1] for i in range(len(keys))]
 
     def _wish_of(self, record: Record) -> Wish:
         from dataclasses import replace
@@ -96,22 +112,24 @@ class WiseMemory(EditMemory):
             return lambda: None
         if self.config.router == "activation":
             return self._side(live).attach(model.structure.layers[self.side_layer].down)
-        return self._table(list(self._slots(live).values())).attach(model.structure.layers[self.layer].down.module)
+        return self._table(self._slots(live)).attach(model.structure.layers[self.layer].down.module)
 
-    def _table(self, slots: Sequence[Slot]) -> SlotTable:
-        from agentmem_wise.slots import SlotTable
+    def _table(self, slots: Mapping[str, ReadySlot]) -> SlotTable:
+        from agentmem_wise.slots import Gate, SlotTable
 
-        return SlotTable(slots, self.whitener, self.config.gate, self.model.device)
+        config = self.config
+        gate = Gate(config.gate, config.gate_most, config.gate_slack, config.mention_margin)
+        return SlotTable(list(slots.values()), self.whitener, gate, self.model.device)
 
-    def _slots(self, live: Sequence[Record]) -> dict[str, Slot]:
+    def _slots(self, live: Sequence[Record]) -> dict[str, ReadySlot]:
         """The slot of each subject that has live edits."""
         by_subject: dict[str, list[Record]] = defaultdict(list)
         for record in live:
             by_subject[record.subject or record.id].append(record)
         return {subject: self._slot(records) for subject, records in sorted(by_subject.items())}
 
-    def _slot(self, records: Sequence[Record]) -> Slot:
-        from agentmem_wise.slots import Slot
+    def _slot(self, records: Sequence[Record]) -> ReadySlot:
+        from agentmem_wise.slots import ReadySlot, Slot
 
         latest = {record.relation: record for record in records}
         wanted = _name(r.derived_from[0] if r.derived_from else r.id for r in latest.values())
@@ -123,11 +141,11 @@ class WiseMemory(EditMemory):
                 break
         else:
             slot = self._recomputed(wanted, [self._wish_of(record) for record in latest.values()])
-        self._held[wanted] = slot
-        return slot
+        self._held[wanted] = ReadySlot.of(slot, self.whitener)
+        return self._held[wanted]
 
     @cached_property
-    def _held(self) -> dict[str, Slot]:
+    def _held(self) -> dict[str, ReadySlot]:
         return {}
 
     def _recomputed(self, name: str, group: Sequence[Wish]) -> Slot:
@@ -148,13 +166,13 @@ class WiseMemory(EditMemory):
 
     def trial(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> Trial:
         """The standing edits with these in place of theirs."""
-        from agentmem_wise.slots import Slot
+        from agentmem_wise.slots import ReadySlot, Slot
 
         namespace = wishes[0].request.namespace
         slots = dict(self._slots(self.mountable(namespace))) if self.config.router == "key" else {}
         for wish, blob in zip(wishes, blobs, strict=True):
             for data in blob.values():
-                slots[wish.subject] = Slot.from_bytes(data)
+                slots[wish.subject] = ReadySlot.of(Slot.from_bytes(data), self.whitener)
 
         @contextmanager
         def mounted() -> Iterator[None]:
@@ -163,7 +181,7 @@ class WiseMemory(EditMemory):
                     live = [*self.mountable(namespace)]
                     off = self._side(live, extra=wishes).attach(self.model.structure.layers[self.side_layer].down)
                 else:
-                    off = self._table(list(slots.values())).attach(self.model.structure.layers[self.layer].down.module)
+                    off = self._table(slots).attach(self.model.structure.layers[self.layer].down.module)
                 try:
                     with self.model.as_it_is():
                         yield

@@ -17,62 +17,119 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Slot:
-    """``keys``: (n_keys, d_inner), float16 inputs of the down-projection; ``delta``: (d_model,), float32."""
+    """``keys``: (n_keys, d_inner), float16 inputs of the down-projection; ``delta``: (d_model,), float16.
+
+    ``mention``: (0 or 1, d_inner), float16: the key of the subject where it stands as somebody else's answer, kept
+    when it is unlike the others. A token that is nearer to it than to ``keys`` is left alone. ``spread``: (1,),
+    float32, the least cosine of a key with the nearest other one, before alike keys were left out.
+    """
 
     keys: Tensor
     delta: Tensor
+    mention: Tensor
+    spread: Tensor
 
     def to_bytes(self) -> bytes:
         """As safetensors."""
-        return save({"keys": self.keys.contiguous(), "delta": self.delta.contiguous()})
+        held = {"keys": self.keys, "delta": self.delta, "mention": self.mention, "spread": self.spread}
+        return save({name: tensor.contiguous() for name, tensor in held.items()})
 
     @staticmethod
     def from_bytes(data: bytes) -> Slot:
         held = load(data)
-        return Slot(held["keys"], held["delta"])
+        return Slot(held["keys"], held["delta"], held["mention"], held["spread"])
 
     @property
     def size_bytes(self) -> int:
-        return self.keys.numel() * self.keys.element_size() + self.delta.numel() * self.delta.element_size()
+        tensors = (self.keys, self.delta, self.mention, self.spread)
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def whitened(keys: Tensor, whitener: Tensor) -> Tensor:
+    """Keys (n, d_inner) made comparable: unit covariance on ordinary text, length one; float32."""
+    return F.normalize(keys.float() @ whitener, dim=-1)
 
 
 def thinned(keys: Tensor, whitener: Tensor, same: float) -> Tensor:
     """The keys (n, d_inner) without those whose whitened cosine with a kept one exceeds ``same``."""
-    whitened = F.normalize(keys.float() @ whitener, dim=-1)
+    ready = whitened(keys, whitener)
     kept: list[int] = []
-    for index, one in enumerate(whitened):
-        if all(float(one @ whitened[other]) < same for other in kept):
+    for index, one in enumerate(ready):
+        if all(float(one @ ready[other]) < same for other in kept):
             kept.append(index)
     return keys[kept]
+
+
+def spread(keys: Tensor, whitener: Tensor) -> Tensor:
+    """How far the keys (n, d_inner) lie apart: the least cosine of one with its nearest other one, (1,); 1 for one."""
+    ready = whitened(keys, whitener)
+    if len(ready) == 1:
+        return torch.ones(1)
+    return (ready @ ready.T).fill_diagonal_(-1.0).max(dim=1).values.min().reshape(1)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """When a slot speaks: above a cosine of ``spread`` − ``slack``, held between ``least`` and ``most``; and unless the
+    token is by more than ``margin`` nearer to the slot's mention."""
+
+    least: float
+    most: float
+    slack: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class ReadySlot:
+    """A slot as it is compared with: whitened ``keys`` (n_keys, d_inner), ``mention`` (d_inner,), zeros for none."""
+
+    keys: Tensor
+    delta: Tensor
+    mention: Tensor
+    spread: Tensor
+
+    @staticmethod
+    def of(slot: Slot, whitener: Tensor) -> ReadySlot:
+        none = torch.zeros(slot.keys.shape[1])
+        mention = whitened(slot.mention, whitener)[0] if len(slot.mention) else none
+        return ReadySlot(whitened(slot.keys, whitener), slot.delta.float(), mention, slot.spread)
 
 
 class SlotTable:
     """All slots that are mounted at one layer.
 
-    ``keys``: (n, d_inner) whitened and of length one; ``owner``: (n,) index of the slot; ``deltas``: (slots, d_model).
+    ``keys``: (n, d_inner) whitened and of length one; ``owner``: (n,) index of the slot; ``deltas``: (slots, d_model);
+    ``mentions``: (slots, d_inner); ``opens_at``: (slots,) cosines.
     """
 
-    def __init__(self, slots: Sequence[Slot], whitener: Tensor, gate: float, device: torch.device) -> None:
-        keys = torch.cat([slot.keys for slot in slots]).float()
+    def __init__(self, slots: Sequence[ReadySlot], whitener: Tensor, gate: Gate, device: torch.device) -> None:
         self.whitener = whitener.to(device)
-        self.keys = F.normalize(keys.to(device) @ self.whitener, dim=-1)
-        self.owner = torch.repeat_interleave(torch.arange(len(slots)), torch.tensor([len(s.keys) for s in slots]))
-        self.owner = self.owner.to(device)
+        self.keys = torch.cat([slot.keys for slot in slots]).to(device)
+        counts = torch.tensor([len(slot.keys) for slot in slots])
+        self.owner = torch.repeat_interleave(torch.arange(len(slots)), counts).to(device)
         self.deltas = torch.stack([slot.delta for slot in slots]).to(device)
-        self.gate = gate
+        self.mentions = torch.stack([slot.mention for slot in slots]).to(device)
+        self.opens_at = (
+            (torch.cat([slot.spread for slot in slots]) - gate.slack).clamp(gate.least, gate.most).to(device)
+        )
+        self.margin = gate.margin
 
     def route(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """(cosine with the nearest key, index of its slot) for inputs (…, d_inner)."""
-        whitened = F.normalize(inputs.float() @ self.whitener, dim=-1)
-        best, which = (whitened @ self.keys.T).max(dim=-1)
-        return best, self.owner[which]
+        """(whether a slot speaks, index of the nearest slot) for inputs (…, d_inner)."""
+        ready = whitened(inputs, self.whitener)
+        best, which = (ready @ self.keys.T).max(dim=-1)
+        slot = self.owner[which]
+        opens = best > self.opens_at[slot]
+        if bool(opens.any()):
+            told = (ready[opens] * self.mentions[slot[opens]]).sum(-1)
+            opens[opens.clone()] = told <= best[opens] + self.margin
+        return opens, slot
 
     def attach(self, down: nn.Module) -> Callable[[], None]:
         """Hook the table to a down-projection; returns what takes it off."""
 
         def add(_module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
-            best, slot = self.route(inputs[0])
-            opens = best > self.gate
+            opens, slot = self.route(inputs[0])
             if not bool(opens.any()):
                 return out
             return torch.where(opens[..., None], out + self.deltas[slot].to(out.dtype), out)

@@ -23,7 +23,7 @@ from agentmem_lm.demo.world import build  # noqa: E402
 from agentmem_lm.editing_cases import Case, cases  # noqa: E402
 from agentmem_lm.model import CausalModel  # noqa: E402
 from agentmem_lm.provider import open_model  # noqa: E402
-from agentmem_wise.slots import Slot, SlotTable, thinned  # noqa: E402
+from agentmem_wise.slots import Gate, ReadySlot, Slot, SlotTable, spread, thinned  # noqa: E402
 
 FAR = ["Q: What is the capital of Zurkia? A:", "The capital of Zurkia is", "Some other text, "]
 
@@ -147,12 +147,21 @@ def test_an_edit_that_would_harm_is_refused_with_a_sentence(
     assert not [r for r in agent.records() if r.subject == fields.get("subject", "Pavel Janko")]
 
 
+def slot_of(keys: torch.Tensor, delta: torch.Tensor, mention: torch.Tensor | None = None) -> Slot:
+    none = torch.zeros(0, keys.shape[1])
+    return Slot(keys.half(), delta.half(), (none if mention is None else mention).half(), spread(keys, torch.eye(4)))
+
+
+def table_of(*slots: Slot) -> SlotTable:
+    gate = Gate(least=0.6, most=0.85, slack=0.2, margin=0.08)
+    return SlotTable([ReadySlot.of(slot, torch.eye(4)) for slot in slots], torch.eye(4), gate, torch.device("cpu"))
+
+
 def test_only_a_near_key_opens_the_gate() -> None:
-    slots = [Slot(torch.eye(4)[:1].half(), torch.ones(2)), Slot(torch.eye(4)[1:3].half(), torch.full((2,), 2.0))]
-    table = SlotTable(slots, torch.eye(4), 0.6, torch.device("cpu"))
-    cosine, slot = table.route(torch.tensor([[3.0, 0, 0, 0], [0, 0, 5.0, 1.0], [0, 0, 0, 1.0]]))
+    table = table_of(slot_of(torch.eye(4)[:1], torch.ones(2)), slot_of(torch.eye(4)[1:3], torch.full((2,), 2.0)))
+    opens, slot = table.route(torch.tensor([[3.0, 0, 0, 0], [0, 0, 5.0, 1.0], [0, 0, 0, 1.0]]))
     assert slot[:2].tolist() == [0, 1]
-    assert [value > 0.6 for value in cosine.tolist()] == [True, True, False]
+    assert opens.tolist() == [True, True, False]
     down = torch.nn.Linear(4, 2, bias=False)
     inputs = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(0))
     inputs[0, 2] = torch.eye(4)[0] * 7
@@ -164,13 +173,29 @@ def test_only_a_near_key_opens_the_gate() -> None:
     assert torch.equal(down(inputs), bare)
 
 
-def test_a_slot_survives_its_bytes_and_alike_keys_are_kept_once(tmp_path: Path) -> None:
-    keys = torch.tensor([[1.0, 0.0], [1.0, 0.001], [0.0, 1.0]])
-    slot = Slot(thinned(keys, torch.eye(2), 0.97).half(), torch.arange(3.0))
+def test_a_slot_whose_keys_agree_opens_for_less_than_one_whose_keys_lie_apart() -> None:
+    near = torch.tensor([[0.75, 0.66, 0.0, 0.0]])
+    alike = slot_of(torch.eye(4)[:1], torch.ones(2))
+    apart = slot_of(torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.8, 0.0, 0.6, 0.0]]), torch.ones(2))
+    assert table_of(alike).route(near)[0].tolist() == [False]
+    assert table_of(apart).route(near)[0].tolist() == [True]
+
+
+def test_a_subject_named_as_somebody_elses_answer_is_left_alone() -> None:
+    own, mention = torch.eye(4)[:1], torch.tensor([[0.8, 0.6, 0.0, 0.0]])
+    table = table_of(slot_of(own, torch.ones(2), mention))
+    assert table.route(own)[0].tolist() == [True]
+    assert table.route(mention)[0].tolist() == [False]
+
+
+def test_a_slot_survives_its_bytes_and_alike_keys_are_kept_once() -> None:
+    keys = torch.tensor([[1.0, 0.0, 0, 0], [1.0, 0.001, 0, 0], [0.0, 1.0, 0, 0]])
+    slot = slot_of(thinned(keys, torch.eye(4), 0.97), torch.arange(3.0), torch.ones(1, 4))
     assert len(slot.keys) == 2
     again = Slot.from_bytes(slot.to_bytes())
-    assert torch.equal(again.keys, slot.keys)
-    assert torch.equal(again.delta, slot.delta)
+    assert all(
+        torch.equal(getattr(again, name), getattr(slot, name)) for name in ("keys", "delta", "mention", "spread")
+    )
 
 
 def test_the_scored_wordings_are_never_those_of_a_request() -> None:
