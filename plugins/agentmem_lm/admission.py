@@ -166,8 +166,9 @@ def says(text: str, target: str) -> bool:
 
 
 def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
-    """Ordinary texts as (beginning, rest): the rest is what is made easier or harder."""
-    return [(text[: len(text) // 3] or text, text[len(text) // 3 :]) for text in texts if len(text) > 6]
+    """Ordinary texts cut before a word, as (beginning, rest): the rest is what is made easier or harder."""
+    cuts = [(text, text.find(" ", len(text) // 3)) for text in texts]
+    return [(text[:cut], text[cut:]) for text, cut in cuts if cut > 0]
 
 
 def _share(rights: Sequence[bool]) -> float:
