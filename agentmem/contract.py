@@ -66,6 +66,22 @@ class MemoryConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a memory's scores count beside those of others: its weight, other weights for some kinds of records, scale.
+
+    Scores are stretched between a memory's best and worst hit; ``logarithmic``: their logarithms are (for scores that
+    are probabilities of a walk). The weights of the memories that answered are taken relative to each other.
+    """
+
+    weight: float = 0.5
+    kinds: Mapping[str, float] = field(default_factory=dict)
+    logarithmic: bool = False
+
+    def of(self, kind: str) -> float:
+        return self.kinds.get(kind, self.weight)
+
+
 class RecordReader(Protocol):
     """Reads records; what a plugin sees of the journal."""
 
@@ -253,6 +269,7 @@ class Memory(ABC):
     kinds: ClassVar[frozenset[str]] = frozenset({"turn", "chunk", "fact", "note", "triple", "summary", "insight"})
     capabilities: ClassVar[Capability] = Capability.NONE
     Config: ClassVar[type[MemoryConfig]] = MemoryConfig
+    calibration: ClassVar[Calibration] = Calibration()
 
     def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:
         self.context = context

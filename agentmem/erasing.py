@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def erase(home: Home, job: PurgeJob, doomed: Sequence[Record]) -> list[str]:
     """Free what a purge removed, in every store of the home; returns what remains, in words."""
     notes: list[str] = []
-    followers = [version for _, version in home.journal.feed.successors(job.record_ids)]
+    carriers = [version for _, version in home.journal.feed.carriers(job.record_ids)]
     home.views.catch_up()
     if (home.folder / "vectors").exists():
-        home.kept_vectors().purge([*job.version_ids, *followers])
+        home.kept_vectors().purge([*job.version_ids, *carriers])
     for folder in (home.folder / "vectors").glob("*"):
         if folder.name != home.kept_vectors().folder.name:
             shutil.rmtree(folder)  # of an embedder used before; its vectors are computed again when it comes back

@@ -2,38 +2,20 @@
 
 Scores of different memories have no common scale, so each memory's are stretched between its best and its worst hit
 (min-max; of the logarithm for scores that are probabilities of a walk); a rank would forget by how much the best is
-better. How much a memory is to be trusted depends on what it ranks. Knows no store and no model.
+better. How much a memory is to be trusted depends on what it ranks, and each says so itself. Knows no memory by name.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 
+from agentmem.contract import Calibration
 from agentmem.records import Hit, Recall, Source
 
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """How a memory's scores count: a weight, other weights for some kinds of records, and the scale of its scores."""
-
-    weight: float
-    kinds: Mapping[str, float] = field(default_factory=dict)
-    logarithmic: bool = False
-
-    def of(self, kind: str) -> float:
-        return self.kinds.get(kind, self.weight)
-
-
-# Measured on development halves. BM25 and vectors: LoCoMo and HotpotQA. The graph: far ahead on documents (HotpotQA
-# recall@5 92 against 81, MuSiQue 76 against 56), far behind on turns (LoCoMo recall@10 16 against 69).
-CALIBRATIONS: Mapping[str, Calibration] = {
-    "bm25": Calibration(0.6),
-    "chroma": Calibration(0.4),
-    "hipporag": Calibration(0.02, {"chunk": 4.0}, logarithmic=True),
-}
-_OTHER = Calibration(0.5)
+_UNDECLARED = Calibration()
 _SAME_PLACE = 0.8  # share of a span that lies in a better hit's span, from which the two say the same
 
 
@@ -48,8 +30,7 @@ def fuse(
     recalls: Iterable[Recall],
     *,
     k: int,
-    now: float | None = None,
-    calibrations: Mapping[str, Calibration] = CALIBRATIONS,
+    calibrations: Mapping[str, Calibration] = MappingProxyType({}),
 ) -> list[Hit]:
     """At most ``k`` hits of all recalls, best first, scores from 0 to 1; failed and abstaining memories are left out.
 
@@ -57,7 +38,7 @@ def fuse(
     records of its kind; a memory that did not bring it counts as level 0.
     """
     answered = [recall for recall in recalls if recall.hits and recall.error is None]
-    trusted = [calibrations.get(recall.memory, _OTHER) for recall in answered]
+    trusted = [calibrations.get(recall.memory, _UNDECLARED) for recall in answered]
     found: dict[str, _Fused] = {}
     for recall, calibration in zip(answered, trusted, strict=True):
         scores = [math.log(max(h.score, 1e-9)) if calibration.logarithmic else h.score for h in recall.hits]

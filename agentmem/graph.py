@@ -141,7 +141,7 @@ class Graph:
         turn = self._turn(asked)
         started = time.perf_counter()
         recalls = self._recalls(turn, state.get("recalls") or [], asked["as_of"])
-        fused = fuse(recalls, k=max(3 * asked["k"], _DEPTH), now=self.home.clock.now())
+        fused = fuse(recalls, k=max(3 * asked["k"], _DEPTH), calibrations=self.reading.calibrations())
         if asked["memories"] is None:
             fused = self.reading.further(self._query(asked), fused, state["route"]["memories"])
         evidence = compose(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from agentmem.contract import RecordReader
-from agentmem.journal.feed import indexed_text
+from agentmem.journal.feed import TURNS_AFTER, TURNS_BEFORE, indexed_text
 from agentmem.records import Change, Namespace, Record
 
 _TURN = "turn"
@@ -18,13 +18,19 @@ def changes_as_of(
     records: RecordReader, as_of: float, *, namespace: Namespace = (), kinds: Collection[str], view: str
 ) -> Iterator[Change]:
     """One change per record that was live at ``as_of`` (transaction time, seconds) and that the view indexes."""
-    before: dict[tuple[str | None, str | None, Namespace], Record] = {}  # the last turn of each conversation
-    wanted = sorted(kinds)
-    for record in records.find(namespace=namespace, kinds=wanted, as_of=as_of):
-        neighbour = None
+    found = list(records.find(namespace=namespace, kinds=sorted(kinds), as_of=as_of))
+    talks: dict[tuple[str | None, str | None, Namespace], list[Record]] = {}
+    for record in found:
         if record.kind == _TURN and record.thread:
-            place = (record.thread, record.session, record.namespace)
-            neighbour, before[place] = before.get(place), record
+            talks.setdefault((record.thread, record.session, record.namespace), []).append(record)
+    places = {turn.id: (talk, place) for talk in talks.values() for place, turn in enumerate(talk)}
+    for record in found:
         if record.memories is None or view in record.memories:
-            known = None if neighbour is None else {"speaker": neighbour.speaker, "body": neighbour.body}
-            yield Change(record.created_seq, record.id, record, indexed_text(record, known))
+            talk, place = places.get(record.id, ([], 0))
+            before = [_said(turn) for turn in talk[max(0, place - TURNS_BEFORE) : place]]
+            after = [_said(turn) for turn in talk[place + 1 : place + 1 + TURNS_AFTER]]
+            yield Change(record.created_seq, record.id, record, indexed_text(record, before, after))
+
+
+def _said(turn: Record) -> dict[str, str | None]:
+    return {"speaker": turn.speaker, "body": turn.body}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentmem import registry
-from agentmem.contract import Capability
+from agentmem.contract import Calibration, Capability
 from agentmem.errors import BadInput
 from agentmem.fusion import fuse
 from agentmem.home import Home
@@ -44,6 +44,10 @@ class Reading:
         if self._router is None:
             self._router = registry.load("routers", self._home.settings.router)()
         return self._router
+
+    def calibrations(self) -> dict[str, Calibration]:
+        """How each memory's scores count, as it declares."""
+        return {view.name: view.memory.calibration for view in self._home.views.usable()}
 
     def situation(self, namespace: Namespace, *, ranking: bool) -> Situation:
         """What the router is told about the home."""
@@ -144,7 +148,7 @@ class Reading:
         routed = time.perf_counter()
         recalls = self.ask(query, route.memories) if route.memories and query.text.strip() else []
         asked = time.perf_counter()
-        hits = fuse([filtered(r, query) for r in recalls], k=query.k, now=self._home.clock.now())
+        hits = fuse([filtered(r, query) for r in recalls], k=query.k, calibrations=self.calibrations())
         if memory is None:
             hits = self.further(query, hits, route.memories)
         if hits and not (readonly or self._home.readonly):

@@ -140,7 +140,7 @@ class Change:
     """What a view has to bring into its index.
 
     ``record`` is what the view shall hold under ``record_id`` from now on, or None when it shall hold nothing (any
-    more). ``text`` is what to index: the body with its context, for a turn its session date and the turn before it.
+    more). ``text`` is what to index: the body with its context, for a turn its session date and the turns around it.
     Changes come in the order of ``seq``; the same change may come again, and one record's earlier changes may be left
     out (unless the view declares AS_OF).
     """

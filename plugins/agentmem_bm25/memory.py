@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from agentmem.ahead import Ahead
-from agentmem.contract import Capability, Context, Memory, MemoryConfig
+from agentmem.contract import Calibration, Capability, Context, Memory, MemoryConfig
 from agentmem.past import changes_as_of
 from agentmem.records import Change, CheckLine, Hit, Query, Recall, Record, path_of
 from agentmem_bm25.analysis import Analyzer
@@ -37,6 +37,8 @@ class Bm25Memory(Memory):
     name = "bm25"
     capabilities = Capability.AS_OF | Capability.SHARED_READ
     Config = Bm25Config
+    # LoCoMo recall@10, words and meaning together: .6 75.5, .7 76.2, .8 75.7 (n=698, two folds of conversations alike)
+    calibration = Calibration(0.7)
 
     def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:
         super().__init__(context, config)

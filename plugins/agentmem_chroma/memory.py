@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 
 from agentmem.ahead import Ahead
-from agentmem.contract import Capability, Context, Memory, MemoryConfig, Vectors
+from agentmem.contract import Calibration, Capability, Context, Memory, MemoryConfig, Vectors
 from agentmem.embed.exact import ExactIndex, Scored
 from agentmem.errors import Missing, PluginError
 from agentmem.past import changes_as_of
@@ -37,6 +37,7 @@ class ChromaMemory(Memory):
     name = "chroma"
     capabilities = Capability.AS_OF | Capability.APPROXIMATE | Capability.NEEDS_EMBED | Capability.SHARED_READ
     Config = ChromaConfig
+    calibration = Calibration(0.3)
 
     def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:
         super().__init__(context, config)

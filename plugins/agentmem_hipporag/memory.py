@@ -10,7 +10,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from agentmem import registry
-from agentmem.contract import Capability, ChatModel, Context, Memory, MemoryConfig
+from agentmem.contract import Calibration, Capability, ChatModel, Context, Memory, MemoryConfig
 from agentmem.errors import AgentmemError, BadInput, BudgetExceeded, ModelError
 from agentmem.records import Change, CheckLine, Draft, Hit, Proposal, Query, Recall, Record, Trust, path_of
 from agentmem_hipporag.config import HippoRAGConfig
@@ -28,6 +28,8 @@ class HippoRAGMemory(Memory):
     kinds: ClassVar[frozenset[str]] = Memory.kinds | {EXTRACTION}
     capabilities: ClassVar[Capability] = Capability.NEEDS_EMBED | Capability.APPROXIMATE
     Config: ClassVar[type[MemoryConfig]] = HippoRAGConfig
+    # far ahead on documents (MuSiQue recall@5 76 against 56), far behind on turns, where names tell little
+    calibration: ClassVar[Calibration] = Calibration(0.02, {"chunk": 4.0}, logarithmic=True)
     config: HippoRAGConfig
 
     def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:

@@ -1,9 +1,22 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from agentmem.fusion import fuse, min_max
+from agentmem.contract import Calibration
+from agentmem.fusion import fuse as fuse_declared
+from agentmem.fusion import min_max
 from agentmem.records import Hit, Recall, Record, Source
+
+fuse = partial(
+    fuse_declared,
+    calibrations={
+        "bm25": Calibration(0.6),
+        "chroma": Calibration(0.4),
+        "hipporag": Calibration(0.02, {"chunk": 4.0}, logarithmic=True),
+    },
+)
 
 
 def record(record_id: str, *sources: Source) -> Record:
@@ -76,3 +89,8 @@ def test_records_of_two_kinds_can_both_be_the_best() -> None:
     words = Recall(memory="bm25", hits=(Hit(turn, 9.0), Hit(chunk, 9.0), Hit(record("x"), 1.0)))
     graph = Recall(memory="hipporag", hits=(Hit(chunk, 0.9), Hit(record("x"), 0.1)))
     assert [h.record.id for h in fuse([words, graph], k=2)] == ["c", "t"]
+
+
+def test_a_memory_that_declares_nothing_counts_like_any_other() -> None:
+    fused = fuse_declared([recall("one", a=2.0, b=1.0), recall("two", b=9.0, a=1.0)], k=2)
+    assert [h.score for h in fused] == [0.5, 0.5]

@@ -226,20 +226,39 @@ def test_a_damaged_blob_is_noticed(journal: Journal) -> None:
         journal.blobs.read(digest)
 
 
-def test_a_turn_is_indexed_with_its_date_and_neighbour_and_follows_its_changes(journal: Journal) -> None:
+def test_a_turn_is_indexed_with_its_date_and_neighbours_and_follows_their_changes(journal: Journal) -> None:
     place = {"kind": "turn", "thread": "t", "session": "s", "valid_from": 1_683_500_000.0}
-    first = journal.write([Draft(body="I went to the pier", speaker="Ann", **place)]).record_id
-    second = journal.write([Draft(body="Was it cold?", speaker="Bob", **place)]).record_id
+
+    def say(body: str, speaker: str) -> str:
+        return journal.write([Draft(body=body, speaker=speaker, **place)]).record_id
+
+    first, second = say("I went to the pier", "Ann"), say("Was it cold?", "Bob")
     changes, head = journal.feed.read(0, 100, kinds=["turn"], view="v")
-    assert changes[1].text == "7 May 2023\nAnn: I went to the pier\nBob: Was it cold?"
+    assert changes[1].text == "7 May 2023\nAnn: I went to the pier\nBob: Was it cold?\nBob: Was it cold?"
+    third, fourth = say("Very", "Ann"), say("Poor you", "Bob")
+    changes, head = journal.feed.read(head, 100, kinds=["turn"], view="v")
+    assert {c.record_id for c in changes} == {second, third, fourth}  # the reply is part of the turn before it
+    text = {c.record_id: c.text for c in changes}
+    assert text[third] == "7 May 2023\nAnn: I went to the pier\nBob: Was it cold?\nAnn: Very\nBob: Poor you\nAnn: Very"
     journal.correct(first, "I went to the quay")
     changes, head = journal.feed.read(head, 100, kinds=["turn"], view="v")
-    assert [c.record_id for c in changes] == [first, second]
-    assert "quay" in changes[1].text
+    assert [c.record_id for c in changes] == [first, second, third]
+    assert all("quay" in c.text for c in changes)
     journal.set_status(first, "archive")
     changes, head = journal.feed.read(head, 100, kinds=["turn"], view="v")
     assert changes[0].record is None
-    assert changes[1].text == "7 May 2023\nBob: Was it cold?"
+    assert changes[1].text == "7 May 2023\nBob: Was it cold?\nAnn: Very\nBob: Was it cold?"
+    assert "quay" not in changes[2].text
+
+
+def test_a_purge_names_every_turn_that_may_ever_have_carried_the_text(journal: Journal) -> None:
+    place = {"kind": "turn", "thread": "t", "session": "s"}
+    ids = [journal.write([Draft(body=f"turn {n}", **place)]).record_id for n in range(5)]
+    journal.set_status(ids[1], "archive")
+    changes, _ = journal.feed.read(0, 100, kinds=["turn"], view="v")
+    assert "turn 0" in next(c.text for c in changes if c.record_id == ids[3])
+    journal.set_status(ids[1], "restore")
+    assert ids[3] in {i for i, _ in journal.feed.carriers([ids[0]])}
 
 
 def test_a_record_for_named_memories_is_fed_to_no_other(journal: Journal) -> None:
