@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from agentmem import approvals, opening
 from agentmem.contract import ChatModel, Clock, Embedder, LocalModel, Memory
+from agentmem.dates import dated
 from agentmem.errors import BadInput, Missing, NotFound
 from agentmem.home import Home
 from agentmem.journal.audit import Finding, audit
@@ -181,7 +182,8 @@ class Agent:
         """Write many records in one transaction; memories then derive from them."""
         waits = approvals.must_ask(self.home, actor)
         status = Status.PENDING if waits else Status.ACTIVE
-        receipt = self.home.write(drafts, verb=verb, actor=actor, status=status)
+        now = self.home.clock.now()
+        receipt = self.home.write([dated(draft, now) for draft in drafts], verb=verb, actor=actor, status=status)
         if not waits:
             self._observe(receipt)
         return receipt

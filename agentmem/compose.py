@@ -11,20 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from agentmem.believing import Dispute, disputes
 from agentmem.contract import RecordReader
 from agentmem.models.protocol import estimate_tokens
 from agentmem.records import Hit, Record, Source, Status, Trust
 
+_OLDER, _AGAINST = "an older statement", "contradicted by id "
 _LABEL_TOKENS = 16  # what a record's number, source and date take
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What may be shown and quoted: hits best first, their size, and what was left out, in sentences."""
+    """What may be shown and quoted: hits best first, their size, what was left out (in sentences), what disagrees."""
 
     hits: tuple[Hit, ...] = ()
     tokens: int = 0
     dropped: tuple[str, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
 
 
 def compose(
@@ -35,8 +38,12 @@ def compose(
     budget_tokens: int,
     limit: int | None = None,
     as_of: float | None = None,
+    now: float | None = None,
 ) -> Evidence:
-    """Choose from ``hits`` (best first) at most ``limit`` that are still true, say it once, and fit."""
+    """Choose from ``hits`` (best first) at most ``limit`` that are still true, say it once, and fit.
+
+    ``now`` (seconds) tells whose time is over; by default nobody's is. What contradicts a chosen hit comes along.
+    """
     dropped: list[str] = []
     current = records.get_many([hit.record_id for hit in hits], as_of=as_of)
     parents = records.get_many(sorted({i for r in current.values() for i in _rests_on(r)}))
@@ -53,7 +60,8 @@ def compose(
             dropped.append(f"{hit.record_id[:12]}: says the same as {twin.record_id[:12]}")
             continue
         kept.append(hit)
-    return _within(_newer_first(kept[:limit]), budget_tokens, dropped)
+    chosen, found = _believed(kept, limit, float("-inf") if now is None else now)
+    return replace(_within(chosen, budget_tokens, dropped), disputes=tuple(found))
 
 
 def _rests_on(record: Record) -> tuple[str, ...]:
@@ -89,27 +97,28 @@ def _overlap(a: Source, b: Source) -> bool:
     return shared > 0.5 * max(1, min(a.end - a.start, b.end - b.start))
 
 
-def _newer_first(hits: Sequence[Hit]) -> list[Hit]:
-    """Of live facts about the same subject and relation the newest takes the best place; the others say so."""
-    out = list(hits)
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for place, hit in enumerate(out):
-        record = hit.record
-        if record.subject and record.relation:
-            key = (record.namespace, record.subject.casefold(), record.relation.casefold())
-            groups.setdefault(key, []).append(place)
-    for places in groups.values():
-        ranked = sorted((out[p] for p in places), key=lambda h: (-_since(h.record), -h.record.created_seq))
-        if len({_normal(h.record.object or h.record.body) for h in ranked}) < 2:
-            continue
-        for place, hit in zip(places, ranked, strict=True):
-            older = hit is not ranked[0]
-            out[place] = replace(hit, why=f"{hit.why}; an older statement".lstrip("; ")) if older else hit
-    return out
+def _believed(hits: Sequence[Hit], limit: int | None, now: float) -> tuple[list[Hit], list[Dispute]]:
+    """The first ``limit`` hits, what is believed before what it contradicts, and the other side of every dispute."""
+    found = disputes([hit.record for hit in hits], now)
+    by_id = {hit.record_id: hit for hit in hits}
+    order = list(by_id)
+    for dispute in found:
+        holds, lost = dispute.holds.record.id, dispute.lost.record.id
+        if order.index(holds) > order.index(lost):
+            order.remove(holds)
+            order.insert(order.index(lost), holds)
+    shown = set(order[:limit])
+    told = [d for d in found if {d.holds.record.id, d.lost.record.id} & shown]
+    shown |= {s.record.id for d in told for s in (d.holds, d.lost)}
+    lost_to = {d.lost.record.id: d for d in told}
+    return [_marked(by_id[i], lost_to.get(i)) for i in order if i in shown], told
 
 
-def _since(record: Record) -> float:
-    return record.valid_from if record.valid_from is not None else record.recorded_at
+def _marked(hit: Hit, dispute: Dispute | None) -> Hit:
+    if dispute is None:
+        return hit
+    note = _OLDER if dispute.is_change else f"{_AGAINST}{dispute.holds.record.id[:12]}"
+    return replace(hit, why=f"{hit.why}; {note}".removeprefix("; "))
 
 
 def _within(hits: Sequence[Hit], budget_tokens: int, dropped: list[str]) -> Evidence:
@@ -142,8 +151,9 @@ def fenced(hits: Sequence[Hit], fence: str) -> str:
         return ""
     lines = [f"<memory-{fence}>"]
     for rank, hit in strongest_at_both_ends(hits):
-        older = "; older" if hit.why.endswith("an older statement") else ""
-        lines.append(f"[{rank}] ({source_of(hit.record)}{older}; id {hit.record_id[:12]})\n{hit.record.body}")
+        note = hit.why.rpartition("; ")[2]
+        not_so = "; older" if note == _OLDER else f"; {note}" if note.startswith(_AGAINST) else ""
+        lines.append(f"[{rank}] ({source_of(hit.record)}{not_so}; id {hit.record_id[:12]})\n{hit.record.body}")
     return "\n".join([*lines, f"</memory-{fence}>"])
 
 

@@ -85,7 +85,7 @@ def _journal(agent: Agent) -> Iterator[CheckLine]:
         text = f"a purge of {len(job.record_ids)} record(s) is not finished"
         yield CheckLine("warning", text, "open the home without another process holding it")
     for finding in agent.audit():
-        if finding.kind in ("damage", "set aside"):
+        if finding.kind in ("damage", "set aside", "outdated edit"):
             level = "error" if finding.kind == "damage" else "warning"
             remedy = "agentmem doctor --fix builds the memory again" if finding.kind == "set aside" else ""
             yield CheckLine(level, finding.text, remedy)

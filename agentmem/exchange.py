@@ -38,6 +38,7 @@ def evidence_for(agent: Agent, question: str, *, namespace: Namespace = (), k: i
         question=question,
         budget_tokens=agent.settings.budget.context_tokens,
         limit=wanted,
+        now=agent.home.clock.now(),
     )
 
 

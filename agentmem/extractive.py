@@ -11,31 +11,36 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from agentmem.believing import Dispute, day_of, disputes
 from agentmem.contract import Embedder, Vectors
 from agentmem.records import Hit, Record
 from agentmem.sentences import content_stems, sentences, stem, words
+from agentmem.timing import Asked, asked_of, date_said, in_order, occasions
 
 _WEIGHTS = (9.10, 5.68, 2.37, 0.81)  # cosine, masked cosine, coverage, kind
 _BIAS = -7.74
 _ENOUGH = 0.5  # probability from which a sentence is quoted
+_OCCASION = 0.3  # the same for one of several occasions: they are told in ever other words
 _SENTENCES = 48  # judged at most, from the best hits down
 _QUOTES = 3
 _SAME = 0.86  # cosine above which two sentences say the same, so that the newer one leads
+_NO_VECTOR = np.zeros(0, np.float32)
+_LONG_AGO = float("-inf")
 NOTHING = "Nothing that I remember answers that."
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One sentence of one record, with the probability that it answers."""
+    """One sentence of one record, with the probability that it answers, and the statements that it prevails over."""
 
     text: str
     hit: Hit
     confidence: float
+    against: tuple[Dispute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,25 @@ class Extractive:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
-    def answer(self, question: str, hits: Sequence[Hit]) -> ExtractiveAnswer:
-        """Quote what answers the question, the newest first where sentences say the same of different times."""
-        judged = self.judge(question, hits)
+    def answer(self, question: str, hits: Sequence[Hit], *, now: float | None = None) -> ExtractiveAnswer:
+        """Quote what answers the question and is believed, and say what speaks against it, what changed and when.
+
+        ``now`` (seconds) tells whose time is over and what "last week" means.
+        """
+        found = disputes([hit.record for hit in hits], float("-inf") if now is None else now)
+        judged = _settled(self.judge(question, hits), found, hits)
         if not judged or judged[0][0].confidence < _ENOUGH:
             return ExtractiveAnswer(NOTHING, (), False, tuple(q for q, _ in judged[:1]))
-        floor = max(_ENOUGH, 0.75 * judged[0][0].confidence)
-        chosen = [(q, v) for q, v in judged if q.confidence >= floor][:_QUOTES]
-        return _written(_newest_first(chosen))
+        asked = asked_of(question, now)
+        floor = _OCCASION if asked.counts else max(_ENOUGH, 0.75 * judged[0][0].confidence)
+        enough = [(q, v) for q, v in judged if q.confidence >= floor]
+        if asked.is_about_time:
+            enough = in_order(asked, enough, lambda one: (one[0].hit.record, one[0].text))
+        if asked.counts:
+            return _counted([quote for quote, _ in enough], asked, hits)
+        if asked.order:
+            return _written([quote for quote, _ in enough[:1]], asked, hits)
+        return _written(_led_on(_newest_first(enough[:_QUOTES]), hits), asked, hits)
 
     def tell(self, subject: str, hits: Sequence[Hit], limit: int = 8) -> ExtractiveAnswer:
         """Everything that is known about a subject: one sentence a record, those that name it."""
@@ -75,7 +91,10 @@ class Extractive:
                 quotes.append(Quote(said[0], hit, 1.0))
         if not quotes:
             return ExtractiveAnswer(f"I know nothing about {subject}.", (), False)
-        return _written(quotes[:limit])
+        settled = _settled(
+            [(quote, _NO_VECTOR) for quote in quotes], disputes([h.record for h in hits], _LONG_AGO), hits
+        )
+        return _written([quote for quote, _ in settled[:limit]], Asked(), hits)
 
     def judge(self, question: str, hits: Sequence[Hit]) -> list[tuple[Quote, Vectors]]:
         """Every sentence of the hits with the probability that it answers, the most probable first."""
@@ -172,7 +191,7 @@ def _context(record: Record, sentence: str) -> str:
     """The sentence with what a reader of the record knows: who said it and when, or in which document."""
     before = []
     if record.kind == "turn" and record.valid_from is not None:
-        before.append(_day(record.valid_from))
+        before.append(day_of(record.valid_from))
     if record.speaker:
         before.append(record.speaker)
     if record.kind != "turn" and record.attributes.get("title"):
@@ -197,13 +216,65 @@ def _time(record: Record) -> float:
     return record.valid_from if record.valid_from is not None else record.recorded_at
 
 
-def _written(quotes: Sequence[Quote]) -> ExtractiveAnswer:
+def _settled(
+    judged: Sequence[tuple[Quote, Vectors]], found: Sequence[Dispute], hits: Sequence[Hit]
+) -> list[tuple[Quote, Vectors]]:
+    """What is not believed gives its place to what is believed instead, and stands beside it as what speaks against."""
+    by_place = {(quote.hit.record_id, quote.text): (quote, vector) for quote, vector in judged}
+    by_id = {hit.record_id: hit for hit in hits}
+    lost_to = {dispute.lost.key: dispute for dispute in found}
+    for key, dispute in lost_to.items():
+        if key not in by_place:
+            continue
+        lost, vector = by_place[key]
+        final = dispute
+        while final.holds.key in lost_to:  # what beat it may have lost to something else
+            final = lost_to[final.holds.key]
+        better, vector = by_place.get(
+            final.holds.key, (Quote(final.holds.claim.sentence, by_id[final.holds.record.id], 0.0), vector)
+        )
+        against = (*better.against, dispute)
+        confidence = max(better.confidence, lost.confidence)
+        by_place[final.holds.key] = (replace(better, confidence=confidence, against=against), vector)
+    kept = [(quote, vector) for key, (quote, vector) in by_place.items() if key not in lost_to]
+    return sorted(kept, key=lambda one: -one[0].confidence)
+
+
+def _led_on(quotes: Sequence[Quote], hits: Sequence[Hit]) -> list[Quote]:
+    """The quotes and, when further hops lead on from the best one, the statements of that chain in their order."""
+    chain = [quotes[0].hit.record_id]
+    further = []
+    for hit in hits:
+        if hit.path[:-1] == tuple(chain) and hit.path[-1] == hit.record_id:
+            chain.append(hit.record_id)
+            further.append(Quote(sentences(hit.record.body)[0], hit, quotes[0].confidence))
+    return [quotes[0], *further] if further else list(quotes)
+
+
+def _counted(quotes: Sequence[Quote], asked: Asked, hits: Sequence[Hit]) -> ExtractiveAnswer:
+    """How often: one occasion a day that is spoken of, each with its quote."""
+    kept = occasions(quotes, lambda quote: (quote.hit.record, quote.text))
+    told = _written(kept, asked, hits)
+    often = "once" if len(kept) == 1 else f"{len(kept)} times"
+    return replace(told, text=f"I know of it {often}:\n{told.text}")
+
+
+def _written(quotes: Sequence[Quote], asked: Asked, hits: Sequence[Hit]) -> ExtractiveAnswer:
     citations: list[Hit] = []
+    by_id = {hit.record_id: hit for hit in hits}
+
+    def cite(hit: Hit) -> str:
+        if hit not in citations:
+            citations.append(hit)
+        return f"[{citations.index(hit) + 1}]"
+
     lines = []
     for quote in quotes:
-        if quote.hit not in citations:
-            citations.append(quote.hit)
-        lines.append(f"{_spoken(quote)} [{citations.index(quote.hit) + 1}]")
+        date = date_said(quote.hit.record, quote.text, when=asked.when)
+        line = f"{_spoken(quote)}{f' ({date})' if date else ''} {cite(quote.hit)}"
+        for dispute in quote.against:
+            line += f" ({dispute.sentence} {cite(by_id[dispute.lost.record.id])})"
+        lines.append(line)
     return ExtractiveAnswer("\n".join(lines), tuple(citations), True, tuple(quotes))
 
 
@@ -211,10 +282,5 @@ def _spoken(quote: Quote) -> str:
     record = quote.hit.record
     if record.kind != "turn" or not record.speaker:
         return quote.text
-    when = f" ({_day(record.valid_from)})" if record.valid_from is not None else ""
+    when = f" ({day_of(record.valid_from)})" if record.valid_from is not None else ""
     return f'{record.speaker}{when}: "{quote.text}"'
-
-
-def _day(at: float) -> str:
-    moment = datetime.fromtimestamp(at, UTC)
-    return f"{moment.day} {moment:%B %Y}"

@@ -151,6 +151,7 @@ class Graph:
             budget_tokens=self.home.settings.budget.context_tokens,
             limit=asked["k"],
             as_of=asked["as_of"],
+            now=self.home.clock.now(),
         )
         self.emit(
             turn,

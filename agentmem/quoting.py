@@ -5,18 +5,26 @@ Wishes to change the memory become the same tool calls that a model would make. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from agentmem.believing import day_of, since_of
 from agentmem.extractive import Extractive, ExtractiveAnswer
 from agentmem.home import Home
 from agentmem.intent import Intent, Wish, parse
 from agentmem.models.protocol import ToolCall
-from agentmem.records import Hit, Trust
+from agentmem.records import Hit, Record, Status, Trust
 from agentmem.sentences import content_stems, sentences
 
 Cited = tuple[tuple[int, str, str], ...]
 _SURE = 0.5  # probability that a sentence is what a correction speaks of
+_OF_CHANGE = re.compile(
+    r"\b(?:before|previous\w*|earlier|former\w*|used to|changed?|moved?|until|still|no longer|since when|history)\b",
+    re.IGNORECASE,
+)
+_CHANGES = 3  # earlier states that an answer tells
 _LONG = 2  # sentences; a longer record is not forgotten whole for one of them
 
 
@@ -74,7 +82,26 @@ class Quoting:
             return f"I know nothing about {intent.text} that I could forget.", ()
         if intent.wish is Wish.STATE:
             return "I have kept that.", ()
-        return _written(self._extractive.answer(text, hits))
+        found = self._extractive.answer(text, hits, now=self._home.clock.now())
+        if found.citations and _OF_CHANGE.search(text):
+            found = replace(found, text="\n".join([found.text, *self._before(found.citations[0].record)]))
+        return _written(found)
+
+    def _before(self, record: Record) -> list[str]:
+        """What a record took the place of, the latest first: told only when the question is about a change."""
+        lines: list[str] = []
+        since = since_of(record)
+        while len(lines) < _CHANGES:
+            older = [link.target for link in record.links if link.relation == "supersedes"]
+            known = self._home.journal.records.get_many(older)
+            gone = [r for r in known.values() if r.status is Status.SUPERSEDED and r.trust is not Trust.AGENT]
+            if not gone:
+                break
+            record = gone[0]
+            ended = record.valid_to if record.valid_to is not None else since
+            lines.append(f'(until {day_of(ended)}: "{record.body}")')
+            since = since_of(record)
+        return lines
 
 
 def _may_go(hit: Hit) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentmem.compose import source_of
 from agentmem.consent import grounded, touches, wishes
+from agentmem.dates import dated
 from agentmem.errors import AgentmemError, BadInput, Conflict, NotFound, Refused
 from agentmem.journal.undo import GROUP
 from agentmem.models.protocol import ToolCall, ToolSpec
@@ -116,6 +117,7 @@ class MemoryTools:
             speaker=asked.speaker,
             attributes={"turn": asked.turn},
         )
+        draft = dated(draft, self._agent.home.clock.now())
         return self._write(draft, "remember", record_id, "remembered")
 
     def _correct(self, asked: Asked, record_id: str, id: str, text: str) -> Outcome:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentmem.dates import dated
 from agentmem.errors import Missing
 from agentmem.facts import only_asks
 from agentmem.home import Home
@@ -89,6 +90,7 @@ class Writer:
         if any(record_id not in alive for record_id in [*found, *cited] if not _parametric(record_id, hits)):
             text = "(This answer quoted a record that was purged; it was not kept.)"
         question = _draft(asked, asked["text"], "user", asked["speaker"] or "user", Trust.USER)
+        question = dated(question, asked["at"])
         # a question states nothing, and of a wish that was carried out its result is the record: memories that held
         # them would return the question for the question, and what was undone
         if only_asks(asked["text"]) or (turn.receipts and parse(asked["text"]).wish is not Wish.STATE):

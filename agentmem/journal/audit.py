@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from agentmem.believing import disputes, outdated_edits
 from agentmem.journal.engine import reading
 from agentmem.journal.journal import Journal
 from agentmem.journal.schema import records
 from agentmem.records import Namespace, Record, Status
 
+OUTDATED_EDIT = "outdated edit"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: kind is "duplicate", "contradiction", "stale", "set aside" or "damage"."""
+    """One thing found: "damage", "set aside", "outdated edit", "contradiction", "stale", "refused" or "duplicate"."""
 
     kind: str
     text: str
@@ -27,7 +29,7 @@ def audit(journal: Journal, *, now: float, namespace: Namespace = ()) -> list[Fi
     return [
         *_damage(journal),
         *_set_aside(journal),
-        *_contradictions(journal, namespace),
+        *_contradictions(journal, now, namespace),
         *_stale(journal, now, namespace),
         *_duplicates(journal, namespace),
     ]
@@ -53,23 +55,22 @@ def _set_aside(journal: Journal) -> list[Finding]:
     ]
 
 
-def _contradictions(journal: Journal, namespace: Namespace) -> list[Finding]:
-    said: dict[tuple[Namespace, str, str], list[Record]] = defaultdict(list)
-    for record in journal.records.find(namespace=namespace, kinds=("fact", "triple")):
-        if record.subject and record.relation and record.object:
-            said[(record.namespace, record.subject.casefold(), record.relation.casefold())].append(record)
+def _contradictions(journal: Journal, now: float, namespace: Namespace) -> list[Finding]:
+    """Facts that cannot hold at the same time, and edits of weights that a newer or better text contradicts."""
+    facts = list(journal.records.find(namespace=namespace, kinds=("fact", "triple")))
+    edits = {dispute.lost.key for dispute in outdated_edits(facts, now)}
     out = []
-    for (_, subject, relation), group in said.items():
-        for i, one in enumerate(group):
-            for other in group[i + 1 :]:
-                if _casefold(one.object) != _casefold(other.object) and _overlap(one, other):
-                    text = f"{subject} / {relation}: '{one.object}' and '{other.object}' hold at the same time"
-                    out.append(Finding("contradiction", text, (one.id, other.id)))
+    for dispute in disputes(facts, now):
+        holds, lost = dispute.holds, dispute.lost
+        ids = (lost.record.id, holds.record.id)
+        if lost.key in edits:
+            text = f"weights say '{lost.claim.sentence}', which lost to '{holds.claim.sentence}': {dispute.reason}"
+            out.append(Finding(OUTDATED_EDIT, f"{text}; retract the edit, or edit again", ids))
+        elif _overlap(lost.record, holds.record):
+            values = f"'{lost.claim.value}' and '{holds.claim.value}' hold at the same time"
+            text = f"{lost.claim.subject} / {lost.claim.relation}: {values}; the latter is believed ({dispute.reason})"
+            out.append(Finding("contradiction", text, ids))
     return out
-
-
-def _casefold(text: str | None) -> str:
-    return (text or "").casefold()
 
 
 def _overlap(one: Record, other: Record) -> bool:
@@ -82,7 +83,7 @@ def _stale(journal: Journal, now: float, namespace: Namespace) -> list[Finding]:
     return [
         Finding("stale", f"no longer valid by its own dates, yet active: {record.body[:60]!r}", (record.id,))
         for record in journal.records.find(namespace=namespace)
-        if record.valid_to is not None and record.valid_to <= now
+        if record.valid_to is not None and record.valid_to <= now and record.recorded_at < record.valid_to
     ]
 
 

@@ -1,0 +1,147 @@
+"""Which of several statements about one thing holds, and which others there are: by the journal, not by their rank.
+
+A statement that holds now beats one whose time is over; what the user says beats a tool or a document; of equals the
+newer one holds. What lost is never silent: it comes along as a `Dispute`, in words for the answer. Superseded and
+retracted records are not live and never come here. Knows records and claims, no store, no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agentmem.claims import Claim, claims_of, contradict, folded_value
+from agentmem.records import Record, Trust
+from agentmem.sentences import sentences
+
+_RANK = {Trust.USER: 3, Trust.TOOL: 1, Trust.DOCUMENT: 1, Trust.AGENT: 0}
+_ECHO = "assistant"  # what the agent answered rests on other records and states nothing of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One claim of one live record."""
+
+    record: Record
+    claim: Claim
+
+    @property
+    def since(self) -> float:
+        """When it began to hold as far as is known: world time, else when it was written down."""
+        return since_of(self.record)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Where it stands: the record's id and the sentence."""
+        return self.record.id, self.claim.sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Two statements that cannot both hold: ``holds`` is believed, ``lost`` is not, for the ``reason``."""
+
+    holds: Statement
+    lost: Statement
+    reason: str
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the one that lost did hold once, and is not just another's word."""
+        return self.reason in (NEWER, ENDED) and self.holds.record.trust is self.lost.record.trust is Trust.USER
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told, in one sentence."""
+        value = self.lost.claim.value
+        if self.is_change and not self.lost.claim.over:
+            ended = self.lost.record.valid_to if self.reason == ENDED else None
+            return f"until {day_of(self.holds.since if ended is None else ended)}: {value}"
+        return f'{speaker_of(self.lost.record)} says otherwise: "{self.lost.claim.sentence}"'
+
+
+NEWER, ENDED, TRUSTED = "it is newer", "the other's time is over", "it comes from the user"
+
+
+def since_of(record: Record) -> float:
+    """World time when it is known, else the time of writing (seconds)."""
+    return record.valid_from if record.valid_from is not None else record.recorded_at
+
+
+def day_of(at: float) -> str:
+    """A time as people write it: 2 March 2024."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def speaker_of(record: Record) -> str:
+    """Who says so: the file, the person, the agent's weights."""
+    if record.sources:
+        return record.sources[0].uri
+    if record.attributes.get("parametric"):
+        return "the edited model"
+    return record.speaker or {Trust.USER: "an earlier statement", Trust.TOOL: "a tool"}.get(record.trust, "a document")
+
+
+def statements(records: Iterable[Record]) -> list[Statement]:
+    """What live records claim; the agent's own answers claim nothing."""
+    found: list[Statement] = []
+    for record in records:
+        if not record.is_live or record.attributes.get("role") == _ECHO:
+            continue
+        found += [Statement(record, claim) for claim in claims_of_record(record)]
+    return found
+
+
+def claims_of_record(record: Record) -> tuple[Claim, ...]:
+    """The claims in a record's words, or the subject, relation and object that it was written with."""
+    read = claims_of(record.body, record.speaker or "user")
+    if not (record.subject and record.relation and record.object):
+        return read
+    said = (sentences(record.body) or [record.body])[0]
+    return (*read, Claim(folded_value(record.subject), record.relation.casefold(), record.object, said))
+
+
+def disputes(records: Iterable[Record], now: float) -> list[Dispute]:
+    """Every statement that loses against another one of these records, with the best of those that beat it."""
+    groups: dict[tuple[object, ...], list[Statement]] = {}
+    for statement in statements(records):
+        groups.setdefault((statement.record.namespace, statement.claim.subject), []).append(statement)
+    out: list[Dispute] = []
+    for group in groups.values():
+        ranked = sorted(group, key=lambda s: _rank(s, now), reverse=True)
+        for place, lost in enumerate(ranked):
+            better = next((s for s in ranked[:place] if _apart(s, lost)), None)
+            if better is not None and all(d.lost.key != lost.key for d in out):
+                out.append(Dispute(better, lost, _reason(better, lost, now)))
+    return out
+
+
+def _rank(statement: Statement, now: float) -> tuple[object, ...]:
+    record = statement.record
+    return (not _is_over(record, now), _RANK[record.trust], statement.since, record.created_seq, record.id)
+
+
+def _is_over(record: Record, now: float) -> bool:
+    return record.valid_to is not None and record.valid_to <= now
+
+
+def _apart(one: Statement, other: Statement) -> bool:
+    if one.record.id == other.record.id or not contradict(one.claim, other.claim):
+        return False
+    # what ends something said before it; a fact that is newer than its end was said to be over stands again
+    return not (one.claim.over and one.since < other.since)
+
+
+def _reason(holds: Statement, lost: Statement, now: float) -> str:
+    if _is_over(lost.record, now) and not _is_over(holds.record, now):
+        return ENDED
+    if _RANK[holds.record.trust] != _RANK[lost.record.trust]:
+        return TRUSTED
+    return NEWER
+
+
+def outdated_edits(facts: Sequence[Record], now: float) -> list[Dispute]:
+    """Facts that were put into weights and that a newer or more trusted text contradicts; ``lost`` is the edit's."""
+    edited = {record.id for record in facts if record.attributes.get("edit")}
+    return [d for d in disputes(facts, now) if d.lost.record.id in edited and d.holds.record.id not in edited]

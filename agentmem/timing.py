@@ -1,0 +1,114 @@
+"""Questions about time, answered from dates: when, before, after, latest, first, how often.
+
+The time of a sentence is the date that it names (made plain when it was written), else the date of its session or since
+when it holds. Chooses among sentences that others found; knows no store and no model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agentmem.believing import day_of, since_of
+from agentmem.claims import shape
+from agentmem.dates import dates_in, dates_of, interval, spoken
+from agentmem.records import Record
+
+T = TypeVar("T")
+Place = tuple[Record, str]
+"""A record and the sentence of it that is meant."""
+
+_HOW_OFTEN = re.compile(r"\bhow (?:often|many times)\b", re.IGNORECASE)
+_LATEST = re.compile(r"\b(?:latest|most recent(?:ly)?|newest|last(?! name| night))\b", re.IGNORECASE)
+_FIRST = re.compile(r"\b(?:first time|earliest|originally|(?:did|was|were) .{1,60} first\b)", re.IGNORECASE)
+_WHEN = re.compile(r"\bwhen\b|\bwhat (?:time|day|date|month|year)\b|\bwhich (?:day|month|year)\b|\bhow long\b", re.I)
+_BOUND = re.compile(r"\b(?P<word>before|prior to|until|by|after|since|in|on|during|from)\s+$", re.IGNORECASE)
+_EARLIER, _LATER = ("before", "prior to", "until", "by"), ("after", "since", "from")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question asks of time: ``order`` "latest" or "first", ``counts``, ``when``, and bounds in seconds."""
+
+    order: str = ""
+    counts: bool = False
+    when: bool = False
+    at_least: float | None = None
+    less_than: float | None = None
+
+    @property
+    def is_about_time(self) -> bool:
+        return bool(self.order or self.counts or self.when) or self.at_least is not None or self.less_than is not None
+
+
+def asked_of(question: str, now: float | None) -> Asked:
+    """What of time a question asks; ``now`` is what "last week" counts from."""
+    rest, at_least, less_than = question, None, None
+    for found in dates_in(question, now):
+        place = rest.find(found.text)
+        bound = _BOUND.search(rest[:place])
+        word = bound["word"].lower() if bound else found.text.lower().partition(" ")[0]
+        if word in _EARLIER:
+            less_than = found.start
+        elif word in _LATER:
+            at_least = found.end if word == "after" else found.start
+        else:
+            at_least, less_than = found.start, found.end
+        rest = rest.replace(found.text, " ", 1)
+    order = "latest" if _LATEST.search(rest) else "first" if _FIRST.search(rest) else ""
+    counts = _HOW_OFTEN.search(rest) is not None
+    return Asked(order, counts, _WHEN.search(rest) is not None, at_least, less_than)
+
+
+def times_of(record: Record, sentence: str) -> tuple[float, float]:
+    """The interval that a sentence speaks of, [start, end) in seconds."""
+    for words, iso in dates_of(record.attributes):
+        if words in sentence:
+            return interval(iso)
+    at = since_of(record)
+    return at, at + 1.0
+
+
+def in_order(asked: Asked, items: Sequence[T], place: Callable[[T], Place]) -> list[T]:
+    """The items that lie within the question's bounds (all, if none does), in the order that it asks for."""
+    times = {id(item): times_of(*place(item)) for item in items}
+    within = [item for item in items if _is_within(asked, times[id(item)])]
+    kept = list(within or items)
+    if asked.order:
+        kept.sort(key=lambda item: times[id(item)][0], reverse=asked.order == "latest")
+    elif asked.counts:
+        kept.sort(key=lambda item: times[id(item)][0])
+    return kept
+
+
+def occasions(items: Sequence[T], place: Callable[[T], Place]) -> list[T]:
+    """One item a time that is spoken of: what is told twice of one day happened once."""
+    seen: dict[float, T] = {}
+    for item in items:
+        seen.setdefault(times_of(*place(item))[0] // 86_400, item)
+    return list(seen.values())
+
+
+def date_said(record: Record, sentence: str, *, when: bool) -> str:
+    """The date that a sentence means, in words: of "yesterday", or for a question of when that names none; or ""."""
+    found = [f"{words}: {spoken(iso)}" for words, iso in dates_of(record.attributes) if words in sentence]
+    told = [text for text in found if not _is_plain(text)]
+    if told or found or not when or record.kind == "turn" or shape(sentence) == "time":
+        return "; ".join(told)
+    return (
+        f"since {day_of(record.valid_from)}" if record.valid_from is not None else f"noted {day_of(record.recorded_at)}"
+    )
+
+
+def _is_plain(told: str) -> bool:
+    """Whether the words themselves are the date ("5 May 2023: 5 May 2023")."""
+    words, _, meant = told.partition(": ")
+    return re.search(r"\d{4}", words) is not None or words.casefold() == meant.casefold()
+
+
+def _is_within(asked: Asked, times: tuple[float, float]) -> bool:
+    start, end = times
+    late_enough = asked.at_least is None or end > asked.at_least
+    return late_enough and (asked.less_than is None or start < asked.less_than)
