@@ -9,16 +9,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agentmem.errors import BadInput, NotFound, Refused
 from agentmem.records import Hit, Namespace, Receipt, Record, Status, Trust, in_scope
 from agentmem.redact import redact
 from agentmem.remote_values import (
     Answered,
-    Arguments,
     Ask,
     Correct,
     Entry,
@@ -40,24 +40,43 @@ if TYPE_CHECKING:
     from agentmem.agent import Agent
     from agentmem.events import Answer
 
+A = TypeVar("A", bound=BaseModel)
+
 _KEPT = 1000  # receipts that "the last change" may reach back to
 _SHORTEST_ID = 4
 
 
-def checked(kind: type[Arguments], given: Any) -> Any:
+def checked(kind: type[A], given: Any) -> A:
     """The arguments as an object; what is wrong with them becomes one sentence."""
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False)[0]
-        name = ".".join(str(part) for part in fault["loc"]) or "the arguments"
-        if fault["type"] == "extra_forbidden":
-            raise BadInput(f"no argument named '{name}'; known: {', '.join(kind.model_fields)}") from error
-        if fault["type"] == "missing":
-            raise BadInput(f"'{name}' is missing; known: {', '.join(kind.model_fields)}") from error
-        shown = repr(fault["input"])
-        shown = shown if len(shown) <= 80 else shown[:77] + "…"
-        raise BadInput(f"'{name}' = {shown} is not right: {fault['msg'][:1].lower()}{fault['msg'][1:]}") from error
+        raise BadInput(_sentence(kind, error)) from error
+
+
+def checked_json(kind: type[A], text: bytes) -> A:
+    """The same out of JSON, taken by the letter: "5" is no number."""
+    try:
+        return kind.model_validate_json(text or b"{}", strict=True)
+    except ValidationError as error:
+        raise BadInput(_sentence(kind, error)) from error
+
+
+def _sentence(kind: type[BaseModel], error: ValidationError) -> str:
+    fault = error.errors(include_url=False, include_context=False)[0]
+    name = ".".join(str(part) for part in fault["loc"])[:80]
+    known = ", ".join(kind.model_fields)
+    why = f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
+    if fault["type"] == "json_invalid":
+        return f"the body is no JSON: {why.removeprefix('invalid JSON: ')}"
+    if fault["type"] == "extra_forbidden":
+        return f"no argument named '{name}'; known: {known}"
+    if fault["type"] == "missing":
+        return f"'{name}' is missing; known: {known}"
+    if not name:
+        return f"the arguments are not right: {why}; known: {known}"
+    shown = repr(fault["input"])
+    return f"'{name}' = {shown if len(shown) <= 80 else shown[:77] + '…'} is not right: {why}"
 
 
 class Remote:
@@ -283,12 +302,14 @@ class Remote:
         return out
 
 
-def seconds(moment: Any, name: str) -> float | None:
-    """A date and time as seconds since the epoch."""
+def seconds(moment: datetime | date | None, name: str) -> float | None:
+    """A date, or a date and time, as seconds since the epoch; local time unless it says otherwise."""
     if moment is None:
         return None
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
     try:
-        return float(moment.timestamp())
+        return moment.timestamp()
     except (OverflowError, ValueError, OSError) as error:
         raise BadInput(f"'{name}' = {moment} lies outside the times that can be kept; give a year from 1 on") from error
 

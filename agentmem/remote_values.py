@@ -5,7 +5,7 @@ Their descriptions are read by people and models alike: they become tool schemas
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,7 +35,7 @@ class Remember(Arguments):
     speaker: _Name | None = Field(default=None, description="who said it")
     session: _Name | None = Field(default=None, description="the session it belongs to")
     thread: _Name | None = Field(default=None, description="the conversation it belongs to")
-    at: datetime | None = Field(default=None, description="when it was said or became true (ISO 8601)")
+    at: datetime | date | None = Field(default=None, description="when it was said or became true (ISO 8601)")
     subject: _Name | None = Field(default=None, description="of what it is a fact, when that is one thing")
     relation: _Name | None = Field(default=None, description="which property of the subject it states")
     object: _Name | None = Field(default=None, description="the property's value")
@@ -48,7 +48,7 @@ class Recall(Arguments):
     memory: list[_Name] | None = Field(
         default=None, min_length=1, max_length=20, description="ask these memories only, instead of the router's choice"
     )
-    as_of: datetime | None = Field(default=None, description="as the memory stood at that time (ISO 8601)")
+    as_of: datetime | date | None = Field(default=None, description="as the memory stood at that time (ISO 8601)")
 
 
 class Ask(Arguments):

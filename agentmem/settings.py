@@ -110,7 +110,7 @@ def _file(path: Path) -> dict[str, Any]:
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in environ.items():
-        if key.startswith("AGENTMEM_") and key not in ("AGENTMEM_HOME", "AGENTMEM_CACHE"):
+        if key.startswith("AGENTMEM_") and key not in ("AGENTMEM_HOME", "AGENTMEM_CACHE", "AGENTMEM_TOKEN"):
             name = key.removeprefix("AGENTMEM_").lower()
             _merge(out, _nested(name.replace("__", "."), parse_value(value)), "the environment")
     return out

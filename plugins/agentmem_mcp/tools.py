@@ -141,9 +141,10 @@ def _schema(schema: dict[str, Any]) -> dict[str, Any]:
         schema.pop(key, None)
     for name, field in schema.get("properties", {}).items():
         kept = [choice for choice in field.get("anyOf", ()) if choice != {"type": "null"}]
-        plain = {**field, **kept[0]} if len(kept) == 1 else dict(field)
-        if len(kept) == 1:
+        plain = dict(field)
+        if len({choice.get("type") for choice in kept}) == 1:  # a date, or a date with a time: a text either way
             del plain["anyOf"]
+            plain |= kept[0] if len(kept) == 1 else {"type": kept[0]["type"]}
         if plain.get("default", "") in (None, ""):
             plain.pop("default", None)
         plain.pop("title", None)
