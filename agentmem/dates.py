@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from agentmem.claims import claims_of
+from agentmem.claims import Claim, claims_of
 from agentmem.records import Draft, Trust
 
 DATES = "dates"
@@ -96,7 +96,7 @@ def interval(iso: str) -> tuple[float, float]:
 
 
 def dated(draft: Draft, now: float) -> Draft:
-    """The draft with its dates as attributes and, where its sentence says so, since when and until when it holds.
+    """The draft with its dates as attributes and, if it is a fact of one claim, its subject and for how long it holds.
 
     ``now`` stands in for the session's date of what is said now. Passages of documents are left alone.
     """
@@ -108,20 +108,20 @@ def dated(draft: Draft, now: float) -> Draft:
     if found:
         plain = [{"text": one.text, "date": one.date} for one in found]
         changes["attributes"] = {**draft.attributes, DATES: plain}
-    if draft.kind == "fact":
-        changes |= _validity(draft, at)
+    claims = claims_of(draft.body) if draft.kind == "fact" else ()
+    if len(claims) == 1:
+        changes |= _validity(draft, claims[0], at)
+        if draft.subject is None:
+            changes["subject"] = claims[0].subject  # so that what is said of it later finds it
     return replace(draft, **changes) if changes else draft
 
 
-def _validity(draft: Draft, at: float) -> dict[str, float]:
-    """Since when and until when a statement of one sentence says that it holds."""
-    claims = claims_of(draft.body)
-    if len(claims) != 1:
-        return {}
-    out: dict[str, float] = {}
-    if claims[0].since and draft.valid_from is None and (found := _named(claims[0].since, at)):
+def _validity(draft: Draft, claim: Claim, at: float) -> dict[str, Any]:
+    """Since when and until when a statement says that it holds."""
+    out: dict[str, Any] = {}
+    if claim.since and draft.valid_from is None and (found := _named(claim.since, at)):
         out["valid_from"] = found.start
-    if claims[0].until and draft.valid_to is None and (found := _named(claims[0].until, at)):
+    if claim.until and draft.valid_to is None and (found := _named(claim.until, at)):
         out["valid_to"] = found.start
     return out
 

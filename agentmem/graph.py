@@ -20,6 +20,7 @@ from agentmem.compose import compose
 from agentmem.facts import may_state
 from agentmem.fusion import fuse
 from agentmem.models.protocol import ToolCall
+from agentmem.policy import stated
 from agentmem.reading import Reading
 from agentmem.records import Hit, Query, QueryKind, Recall, Receipt, Record
 from agentmem.redact import redact
@@ -190,7 +191,7 @@ class Graph:
             return "act"
         asked = state["turn"]
         keeps = not (asked["incognito"] or self.home.readonly or state["answer"]["stopped"])
-        return "learn" if keeps and self.responder.learns and may_state(asked["text"]) else "write_back"
+        return "learn" if keeps and may_state(asked["text"]) else "write_back"
 
     def act(self, state: State) -> State:
         """Carry out the tools that the model called."""
@@ -243,8 +244,13 @@ class Graph:
         """Facts that the user stated, with what they do to the facts that are known."""
         asked = state["turn"]
         turn = self._turn(asked)
-        with charged_to(turn.budget):
-            found = self.responder.learn(turn, asked, lambda what, /, **told: self.emit(turn, what, **told))
+        if self.responder.learns:
+            with charged_to(turn.budget):
+                found = self.responder.learn(turn, asked, lambda what, /, **told: self.emit(turn, what, **told))
+        elif turn.receipts:  # a wish that was carried out is written down already
+            found = []
+        else:
+            found = [dict(c) for c in stated(self.home.journal.records, asked, self._evidence(state)).changes]
         return {"learned": found}
 
     def write_back(self, state: State) -> State:

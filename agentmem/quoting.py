@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentmem.believing import day_of, since_of
+from agentmem.believing import claims_of_record, day_of, since_of
 from agentmem.extractive import Extractive, ExtractiveAnswer
 from agentmem.home import Home
 from agentmem.intent import Intent, Wish, parse
@@ -24,6 +24,7 @@ _OF_CHANGE = re.compile(
     r"\b(?:before|previous\w*|earlier|former\w*|used to|changed?|moved?|until|still|no longer|since when|history)\b",
     re.IGNORECASE,
 )
+_RECENT_S = 90 * 86_400.0
 _CHANGES = 3  # earlier states that an answer tells
 _LONG = 2  # sentences; a longer record is not forgotten whole for one of them
 
@@ -83,24 +84,32 @@ class Quoting:
         if intent.wish is Wish.STATE:
             return "I have kept that.", ()
         found = self._extractive.answer(text, hits, now=self._home.clock.now())
-        if found.citations and _OF_CHANGE.search(text):
-            found = replace(found, text="\n".join([found.text, *self._before(found.citations[0].record)]))
+        if found.citations:
+            changes = self._before(found.citations[0].record, recent=_OF_CHANGE.search(text) is None)
+            found = replace(found, text="\n".join([found.text, *changes]))
         return _written(found)
 
-    def _before(self, record: Record) -> list[str]:
-        """What a record took the place of, the latest first: told only when the question is about a change."""
+    def _before(self, record: Record, *, recent: bool) -> list[str]:
+        """What a record, or the fact read out of a turn, took the place of, the latest first.
+
+        ``recent``: nobody asked for it, so it is told only while somebody may still have the old state in mind.
+        """
+        reader = self._home.journal.records
+        newest: list[Record] = [record, *reader.children(record.id)] if record.kind == "turn" else [record]
         lines: list[str] = []
-        since = since_of(record)
         while len(lines) < _CHANGES:
-            older = [link.target for link in record.links if link.relation == "supersedes"]
-            known = self._home.journal.records.get_many(older)
-            gone = [r for r in known.values() if r.status is Status.SUPERSEDED and r.trust is not Trust.AGENT]
+            older = [(one, link.target) for one in newest for link in one.links if link.relation == "supersedes"]
+            known = reader.get_many([target for _, target in older])
+            gone = [(one, known[t]) for one, t in older if t in known and known[t].status is Status.SUPERSEDED]
             if not gone:
                 break
-            record = gone[0]
-            ended = record.valid_to if record.valid_to is not None else since
-            lines.append(f'(until {day_of(ended)}: "{record.body}")')
-            since = since_of(record)
+            holds, lost = gone[0]
+            ended = lost.valid_to if lost.valid_to is not None else since_of(holds)
+            if recent and ended < self._home.clock.now() - _RECENT_S:
+                break
+            claims = claims_of_record(lost)
+            lines.append(f"(until {day_of(ended)}: {claims[0].value if len(claims) == 1 else lost.body})")
+            newest = [lost]
         return lines
 
 

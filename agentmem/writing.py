@@ -17,6 +17,7 @@ from agentmem.home import Home
 from agentmem.intent import Wish, parse
 from agentmem.journal.transaction import Transaction
 from agentmem.models.loading import EXTRACTIVE
+from agentmem.policy import EMPTY, REFUSED, only_repeats, says_nothing
 from agentmem.records import Draft, Event, Hit, Receipt, Record, Status, Trust
 from agentmem.redact import redact
 from agentmem.trace import KIND as TRACE
@@ -60,7 +61,7 @@ class Writer:
         out = WrittenTurn()
         said, spoken, trace_id = ids = part_id(turn.id, "said"), part_id(turn.id, "answer"), part_id(turn.id, "trace")
         before = self._before(turn, asked)
-        self._exchange(out, turn, asked, answer, hits, found, ids)
+        self._exchange(out, turn, asked, answer, hits, found, ids, learned)
         if learned:
             self._learned(out, asked, said, learned)
         out.trace_id = trace_id
@@ -81,6 +82,7 @@ class Writer:
         hits: Sequence[Hit],
         found: Sequence[str],
         ids: tuple[str, str, str],
+        learned: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         said, spoken, trace_id = ids
         cited = [record_id for _, record_id, _ in answer["cited"]]
@@ -95,6 +97,11 @@ class Writer:
         # them would return the question for the question, and what was undone
         if only_asks(asked["text"]) or (turn.receipts and parse(asked["text"]).wish is not Wish.STATE):
             question = replace(question, memories=())
+        refused = [{"reason": c["reason"], "of": c["target"]} for c in learned if c["op"] == "refuse"]
+        if says_nothing(asked["text"]):
+            refused.append({"reason": EMPTY, "of": None})
+        if refused and (says_nothing(asked["text"]) or only_repeats(asked["text"], learned)):
+            question = replace(question, memories=())  # the raw turn is kept; to find it by would find nothing new
         # an answer goes when what it cites is corrected
         basis = (said, *(i for i in cited if i in alive))
         reply = _draft(asked, text, "assistant", "assistant", Trust.AGENT, basis)
@@ -110,7 +117,7 @@ class Writer:
             session=asked["session"],
             derived_from=(said, *(i for i in used if i in alive)),
             trust=Trust.AGENT,
-            attributes={"turn": turn.id},
+            attributes={"turn": turn.id} | ({REFUSED: refused} if refused else {}),
             memories=(),
         )
         drafts = {said: question, spoken: reply, trace_id: trace}
@@ -129,8 +136,14 @@ class Writer:
         waits = self._home.settings.approval == "ask"
         status = Status.PENDING if waits else Status.ACTIVE
         added = 0
-        with self._home.journal.transaction("learn", actor=AGENT, cause=said) as tx:
+        # what only repeats a turn as a row of the journal is nothing that a person would want to take back by itself
+        aside = all(
+            change["op"] == "refuse" or (change["op"] == "append" and change.get("apart")) for change in learned
+        )
+        with self._home.journal.transaction("derive" if aside else "learn", actor=AGENT, cause=said) as tx:
             for number, change in enumerate(learned):
+                if change["op"] == "refuse":
+                    continue
                 record_id = part_id(asked["id"], f"learned:{number}")
                 target = tx.row(change["target"]) if change.get("target") else None
                 if change["op"] == "delete":
@@ -153,9 +166,12 @@ class Writer:
                     speaker=asked["speaker"],
                     derived_from=(said,),
                     supersedes=older,
-                    valid_from=asked["at"],
                     attributes={"turn": asked["id"], "extracted": True},
+                    memories=() if change.get("apart") else None,
                 )
+                draft = dated(draft, asked["at"])
+                if draft.valid_from is None:
+                    draft = replace(draft, valid_from=asked["at"])
                 added += _add(tx, draft, record_id, status)
         if added:
             out.receipts.append((tx.receipt(), f"{added} fact(s) from what you said"))

@@ -13,6 +13,7 @@ from agentmem.journal.schema import records
 from agentmem.records import Namespace, Record, Status
 
 OUTDATED_EDIT = "outdated edit"
+_TURNS = 200  # turns whose refusals are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ def audit(journal: Journal, *, now: float, namespace: Namespace = ()) -> list[Fi
         *_set_aside(journal),
         *_contradictions(journal, now, namespace),
         *_stale(journal, now, namespace),
+        *_refused(journal, namespace),
         *_duplicates(journal, namespace),
     ]
 
@@ -85,6 +87,18 @@ def _stale(journal: Journal, now: float, namespace: Namespace) -> list[Finding]:
         for record in journal.records.find(namespace=namespace)
         if record.valid_to is not None and record.valid_to <= now and record.recorded_at < record.valid_to
     ]
+
+
+def _refused(journal: Journal, namespace: Namespace) -> list[Finding]:
+    """What the last turns said that was not kept as a fact, and why; the turns themselves are."""
+    out = []
+    for trace in journal.records.find(namespace=namespace, kinds=("trace",), newest_first=True, limit=_TURNS):
+        for refused in trace.attributes.get("refused", ()):
+            of = refused["of"]
+            text = f"not kept as a fact: {refused['reason']}" + (f" (record {of[:12]})" if of else "")
+            said = trace.derived_from[:1]
+            out.append(Finding("refused", text, (*said, *((of,) if of else ()))))
+    return out
 
 
 def _duplicates(journal: Journal, namespace: Namespace) -> list[Finding]:

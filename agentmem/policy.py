@@ -1,0 +1,88 @@
+"""What a stated sentence does to the facts that are known: pass, append, replace or delete. No model.
+
+Claims are read from the user's own words. A claim that is known already passes; one that contradicts a known fact takes
+its place; one that says that a fact is over deletes it; any other is appended. Such a fact is a row of the journal and
+is held by no memory: the turn that it was read from is, in full. Documents and the agent's own answers never come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agentmem.believing import claims_of_record
+from agentmem.claims import Claim, agree, claims_of, contradict, folded_value, same_matter
+from agentmem.consent import content_words
+from agentmem.contract import RecordReader
+from agentmem.facts import Learned
+from agentmem.records import Hit, Record, Trust
+from agentmem.sentences import sentences
+
+REFUSED = "refused"
+"""The attribute of a turn's trace that says what was not kept as a fact, and why: [{"reason", "of"}], ids only."""
+KNOWN, EMPTY = "it is known already", "it says nothing"
+_CHITCHAT = frozenset(
+    "ok okay thanks thank hi hello hey yes no yep nope sure great cool nice good fine bye morning evening night wow "
+    "lol right alright perfect awesome welcome please sorry hmm well got see later cheers".split()
+)
+
+
+def stated(records: RecordReader, asked: Mapping[str, Any], hits: Sequence[Hit] = ()) -> Learned:
+    """What the user's message does to the known facts; ``hits`` are what the memories brought for it."""
+    changes: list[Mapping[str, Any]] = []
+    known = [hit.record for hit in hits]
+    taken: set[str] = set()
+    for claim in claims_of(asked["text"], asked["speaker"] or "user"):
+        facts = _facts(records, tuple(asked["namespace"]), claim, known)
+        change = _change(claim, [(fact, said) for fact, said in facts if fact.id not in taken])
+        if change.get("target") and change["op"] != "refuse":
+            taken.add(change["target"])
+        changes.append(change)
+    return Learned(tuple(changes))
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a message is chit-chat: kept as the turn that it is, but nothing to be found by."""
+    return not (content_words(text) - _CHITCHAT) and "?" not in text
+
+
+def only_repeats(text: str, changes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every sentence of a message states a fact that is known already."""
+    passed = sum(change["op"] == "refuse" for change in changes)
+    return bool(changes) and passed == len(changes) == len(sentences(text))
+
+
+def _facts(
+    records: RecordReader, namespace: tuple[str, ...], claim: Claim, known: Sequence[Record]
+) -> list[tuple[Record, Claim]]:
+    """Live facts of exactly this namespace that speak of the claim's subject, with what they claim; newest first."""
+    found = {r.id: r for r in records.find(namespace=namespace, kinds=("fact",), subject=claim.subject)}
+    found |= {record.id: record for record in known if record.kind == "fact"}
+    theirs = [
+        (record, said)
+        for record in found.values()
+        if record.is_live and record.namespace == namespace and record.trust is Trust.USER
+        for said in claims_of_record(record)
+        if said.subject == claim.subject and len(sentences(record.body)) == 1
+    ]
+    return sorted(theirs, key=lambda one: -one[0].created_seq)
+
+
+def _change(claim: Claim, facts: Sequence[tuple[Record, Claim]]) -> Mapping[str, Any]:
+    target = next((fact for fact, said in facts if contradict(claim, said)), None)
+    told = {"body": claim.sentence, "subject": claim.subject, "relation": claim.relation, "object": claim.value}
+    if claim.over:
+        if target is None:
+            return {"op": "refuse", "reason": "it ends nothing that is known", "target": None}
+        return {"op": "delete", "body": target.body, "target": target.id}
+    if target is not None:
+        return {"op": "replace", "target": target.id, "apart": True, **told}
+    same = next((fact for fact, said in facts if _says_as_much(said, claim)), None)
+    if same is not None:
+        return {"op": "refuse", "reason": KNOWN, "target": same.id}
+    return {"op": "append", "target": None, "apart": True, **told}
+
+
+def _says_as_much(known: Claim, claim: Claim) -> bool:
+    fuller = len(folded_value(claim.value)) > len(folded_value(known.value))
+    return same_matter(known, claim) and agree(known.value, claim.value) and not known.over and not fuller
