@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentmem.contract import Capability
-from agentmem.edit_queue import EDIT
+from agentmem.edit_queue import EDIT, target_of
 from agentmem.errors import BadInput, Missing, PluginError
 from agentmem.home import Home
 from agentmem.records import Draft, EditRequest, Event, Receipt, Record, Status
@@ -70,7 +70,7 @@ def request_of(record: Record) -> EditRequest:
     return EditRequest(
         subject=wish["subject"],
         prompt=wish["prompt"],
-        target=wish["target"],
+        target=target_of(record) or wish["target"],
         relation=record.relation,
         paraphrases=tuple(wish.get("paraphrases", ())),
         preserve=tuple(wish.get("preserve", ())),
