@@ -457,6 +457,7 @@ class Agent:
         """Read an export of agentmem, or of the program that ``format`` names ("auto": whichever it comes from).
 
         A state and what another program exported are one transaction and can be undone; notes tell what was left out.
+        What was read is indexed before this returns.
         """
         if format is not None:
             from agentmem.ingest import Splitter
@@ -466,6 +467,7 @@ class Agent:
             splitter = Splitter(self.home.embedder.count_tokens)
             taking = open_import(path, format=chosen, namespace=self._scope(namespace), splitter=splitter)
             receipt = self.remember_many(list(taking.drafts), verb="import")
+            self.home.views.catch_up()  # a recall that had to index thousands first would be cut off
             return replace(receipt, notes=(*receipt.notes, *taking.report.table().splitlines()))
         receipt = import_(self.home.journal, Path(path).expanduser())
         self.home.views.catch_up()

@@ -15,6 +15,7 @@ from llama_index.core.llms import ChatMessage, MessageRole
 from llama_index.core.memory.types import BaseMemory
 
 from agentmem import Agent
+from agentmem.answering import cited_in
 from agentmem.compose import fenced
 from agentmem.errors import BadInput
 from agentmem.exchange import evidence_for, notice
@@ -35,6 +36,7 @@ class JournalMemory(BaseMemory):
     k: int | None = Field(default=None, description="records to recall; None: the home's setting")
     token_limit: int = Field(default=3000, gt=0, description="tokens that the thread's own messages may take")
     _agent: Agent | None = PrivateAttr(default=None)
+    _shown: list[Hit] = PrivateAttr(default_factory=list)  # what the next answer may cite
 
     @classmethod
     def class_name(cls) -> str:
@@ -65,7 +67,7 @@ class JournalMemory(BaseMemory):
         records = self._records()
         messages = self._within([_message(record) for record in records])
         question = input or next((m.content for m in reversed(messages) if m.role == MessageRole.USER), None)
-        hits = self._evidence(question or "", records)
+        self._shown = hits = self._evidence(question or "", records)
         if not hits:
             return messages
         fence = self._open().home.new_id()[-8:]
@@ -120,7 +122,9 @@ class JournalMemory(BaseMemory):
         if not messages and not archive:
             return None
         home = self._open().home
-        before = [record for record in self._records() if record.memories is None] if not archive else []
+        before = (
+            [r for r in self._records() if r.attributes.get("role") in ("user", "assistant")] if not archive else []
+        )
         with home.journal.transaction(verb, actor=ACTOR, reason="by a LlamaIndex chat memory") as tx:
             for record in archive:
                 tx.set_status(record.id, "archive")
@@ -129,7 +133,7 @@ class JournalMemory(BaseMemory):
             for message in messages:
                 draft = self._draft(message, asked)
                 added.append(tx.add(draft))
-                if draft.memories is None:
+                if message.role in _SAID:
                     asked = added[-1] if message.role == MessageRole.USER else None
         written = [r for r in home.journal.records.get_many(added).values() if r.memories is None]
         if written:
@@ -141,7 +145,10 @@ class JournalMemory(BaseMemory):
         """A turn when somebody said something; otherwise a record that no memory indexes."""
         text = redact(str(message.content or "")).text
         role = _SAID.get(message.role)
-        spoken = role is not None and bool(text.strip())
+        cited = [i for _, i, _ in cited_in(text, self._shown)] if role == "assistant" else []
+        basis = [asked] if asked and role == "assistant" else []
+        # what cites is an echo of what memories hold already, and goes when that is corrected or undone
+        spoken = role is not None and bool(text.strip()) and not cited
         return Draft(
             body=text,
             kind="turn",
@@ -149,7 +156,7 @@ class JournalMemory(BaseMemory):
             thread=self.thread,
             session=self.thread,
             speaker=role or str(message.role.value),
-            derived_from=(asked,) if asked and role == "assistant" else (),
+            derived_from=tuple(dict.fromkeys([*basis, *cited])),
             trust={"user": Trust.USER, "assistant": Trust.AGENT}.get(role or "", Trust.TOOL),
             valid_from=self._open().home.clock.now(),
             attributes={"role": role or str(message.role.value), _FIELD: _plain(message)},

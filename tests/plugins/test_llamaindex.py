@@ -253,6 +253,16 @@ def test_undoing_a_question_takes_its_answer_along_and_a_correction_is_shown(age
     assert said(memory) == []
 
 
+def test_an_answer_goes_with_what_it_cites(agent: Agent) -> None:
+    record = agent.remember(FERRY)
+    memory = JournalMemory.from_defaults(agent, thread="t")
+    memory.put(user("Where does the ferry leave from?"))
+    assert FERRY in str(memory.get()[-1].content)
+    memory.put(assistant("It leaves from Pier 4 [1]."))
+    agent.correct(record.record_id, "The ferry leaves from Pier 6.")
+    assert said(memory) == [("user", "Where does the ferry leave from?")]
+
+
 def test_only_the_last_messages_that_fit_are_shown_beginning_with_a_persons(agent: Agent) -> None:
     memory = JournalMemory.from_defaults(agent, token_limit=120, k=0)
     for number in range(6):
