@@ -328,6 +328,11 @@ class Memory(ABC):
         """The visible context, transformed (LangChain messages in, messages out)."""
         return messages
 
+    @classmethod
+    def missing(cls) -> str:
+        """What this memory needs and does not find, and how to get it, in a sentence; empty when all is there."""
+        return ""
+
     def check(self) -> Sequence[CheckLine]:
         """This memory's lines in ``agentmem doctor``."""
         return ()
