@@ -500,8 +500,9 @@ class Agent:
 
     @property
     def graph(self) -> Any:
-        """The compiled LangGraph graph, to embed in one's own."""
-        return self.loop.graph
+        """The compiled LangGraph graph, to embed in one's own; in the agent's namespace unless told another."""
+        graph = self.loop.graph
+        return graph.with_config(configurable={"namespace": list(self.namespace)}) if self.namespace else graph
 
     def ask(self, text: str, **keywords: Any) -> Answer:
         """Answer from the memories, with citations, and write the exchange down."""
