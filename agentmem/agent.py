@@ -19,7 +19,7 @@ from agentmem.errors import BadInput, Missing, NotFound
 from agentmem.home import Home
 from agentmem.journal.audit import Finding, audit
 from agentmem.journal.transaction import PERSON
-from agentmem.journal.transfer import export, import_
+from agentmem.journal.transfer import export, import_, is_export
 from agentmem.reading import Found, Reading
 from agentmem.records import (
     Draft,
@@ -459,7 +459,7 @@ class Agent:
         A state and what another program exported are one transaction and can be undone; notes tell what was left out.
         What was read is indexed before this returns.
         """
-        if format is not None:
+        if format is not None and not (format == "auto" and is_export(Path(path).expanduser())):
             from agentmem.ingest import Splitter
             from agentmem.ingest.importers import open_import
 
