@@ -16,6 +16,7 @@ from agentmem_tui.conversation import Why, WhyHit
 from agentmem_tui.plaintext import age, bar, clean, one_line
 
 _BAR = 8
+_NOTHING = "The next answer tells here which memories were asked and what each brought."
 
 
 class HitLine(Static, can_focus=True):
@@ -49,7 +50,13 @@ class WhyPanel(VerticalScroll, can_focus=False):
         self.turn = ""
 
     def compose(self) -> ComposeResult:
-        yield Static("The next answer tells here which memories were asked and what each brought.", classes="quiet")
+        yield Static(_NOTHING, classes="quiet")
+
+    async def show_nothing(self) -> None:
+        """Wait for the next answer."""
+        self.turn = ""
+        await self.remove_children()
+        await self.mount(Static(_NOTHING, classes="quiet"))
 
     async def show(self, why: Why | None) -> None:
         """Show how an answer came about, or that nothing was kept of it."""
