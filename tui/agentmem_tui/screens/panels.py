@@ -96,7 +96,9 @@ class PanelsScreen(Page[None]):
 
     def _show(self, rows: list[Row]) -> None:
         waiting = sum(row.cells[0] == "pending" for row in rows)
-        told = f"{waiting} change(s) wait for approval, {len(rows) - waiting} edit(s) of weights"
+        waits = "1 change waits" if waiting == 1 else f"{waiting} changes wait"
+        edits = "1 edit" if len(rows) - waiting == 1 else f"{len(rows) - waiting} edits"
+        told = f"{waits} for approval · {edits} of weights"
         self.query_one("#decisions-told", Static).update(told if rows else "Nothing waits; no weights were edited.")
         self.query_one(RecordTable).show(rows)
 

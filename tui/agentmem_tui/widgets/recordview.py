@@ -131,10 +131,13 @@ def _parts(looked: Looked) -> list[Static]:
 def facts(record: Record, hits: int = 0) -> str:
     """What is known about a record, a line each."""
     rows = [
-        ("record", f"{record.id[:12]} · {record.kind} · {record.status.value} · version {record.version}"),
+        ("record", f"{record.id[:12]} · version {record.version}"),
+        ("kind", f"{record.kind} · {record.status.value}"),
         ("said by", " · ".join(part for part in (record.speaker, f"trust {record.trust.value}") if part)),
-        ("written", f"{moment(record.recorded_at)}, last change {moment(record.updated_at)}"),
+        ("written", moment(record.recorded_at)),
     ]
+    if record.updated_at != record.recorded_at:
+        rows.append(("changed", moment(record.updated_at)))
     if record.valid_from is not None or record.valid_to is not None:
         rows.append(("valid", f"{moment(record.valid_from or 0)} to {moment(record.valid_to or 0)}"))
     if record.subject:

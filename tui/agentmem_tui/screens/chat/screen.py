@@ -56,7 +56,10 @@ class ChatScreen(Commands):
                     yield Button("Send", id="send", compact=True)
             yield WhyPanel()
         yield StatusLine()
-        yield KeyBar(("help", "threads", "why", "memory", "panels", "ingest", "settings", "undo", "palette"))
+        yield KeyBar(
+            ("help", "threads", "why", "memory", "panels", "ingest", "settings", "undo", "palette"),
+            ("settings", "ingest"),
+        )
 
     def on_mount(self) -> None:
         self.transcript = self.query_one(Transcript)
