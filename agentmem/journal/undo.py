@@ -20,6 +20,9 @@ from agentmem.records import Status
 GROUP = "group:"
 """Transactions whose cause begins so belong together and are undone together."""
 
+_NOT_YET = (Status.ABSENT.value, Status.PENDING.value)
+"""What a record stood at before it counted: what was derived from it since goes along when it is set back."""
+
 _GONE = (Status.ABSENT.value, Status.PURGED.value)
 
 
@@ -40,7 +43,7 @@ def undo(tx: Transaction, receipt_id: str, *, cascade: bool = False) -> None:
         if State(row.version_id, row.status) != target:
             moves.append((row, target, None))
     tx.move_many(moves, op="undo")
-    drop_derived(tx, [c.record_id for c in order if _before(c).status == Status.ABSENT.value], "undo")
+    drop_derived(tx, [c.record_id for c in order if _before(c).status in _NOT_YET], "undo")
     reworded = {c.record_id: int(c.seq) for c in order if _before(c).version_id != c.after_version}
     drop_derived(tx, list(reworded), "undo", after=reworded, besides=first)
 

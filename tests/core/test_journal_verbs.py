@@ -193,6 +193,16 @@ def test_pending_records_are_not_live_until_they_are_approved(journal: Journal) 
     assert [r.body for r in journal.records.find()] == ["new"]
 
 
+def test_undoing_an_approval_takes_back_what_was_derived_from_it_since(journal: Journal) -> None:
+    waiting = journal.write([Draft(body="fact")], status=Status.PENDING)
+    approved = journal.set_status(waiting.record_id, "approve")
+    journal.propose([Draft(body="edit", kind="edit", derived_from=(waiting.record_id,))], actor="memory:x")
+    back = journal.undo(approved.id)
+    assert [r.body for r in journal.records.find()] == []
+    journal.undo(back.id)
+    assert sorted(r.body for r in journal.records.find()) == ["edit", "fact"]
+
+
 def test_a_purge_leaves_no_text_and_cannot_be_undone(journal: Journal) -> None:
     secret = "xylophagous quandary"
     first = journal.write([Draft(body=f"it is {secret}", kind="turn")], reason=f"about {secret}")
