@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,6 +163,13 @@ class Desk:
         receipt_id = last_undo(self.agent, self.namespace)
         cause = next(row.cause for row in self.rows(200) if row.id == receipt_id)
         return self.agent.undo(receipt_id), self.told(str(cause))
+
+    def computes_edits(self, begins: Callable[[], object]) -> bool:
+        """Compute the edits of weights that are queued, calling ``begins`` before; False when none is."""
+        if not self.agent.home.edit_queue.waiting():
+            return False
+        begins()
+        return bool(self.agent.flush_edits())
 
     def told(self, receipt_id: str) -> str:
         """A change in words: ``correct 'The office …'``."""

@@ -44,8 +44,32 @@ class Changes(ChatPart):
         async def then(receipt: Any) -> None:
             await self.note(f"{verb}d".replace("refused", "refused: nothing changes"), receipt=receipt.id)
             self.refresh_state()
+            if verb == "approve":
+                self._compute_edits()
 
         self.app.background(do, then, name=verb)
+
+    def _compute_edits(self) -> None:
+        """What was approved may ask for edits of weights: compute them now, not at the next question."""
+        desk = self.app.desk
+
+        def begins() -> None:
+            self.app.hand_over(self._busy, "computing the edit and examining it …")
+
+        async def then(found: bool) -> None:
+            self._busy("")
+            if found:
+                await self.note("the edit was computed; its figures are in the panel of edits (F5)")
+
+        def failed(error: BaseException) -> None:
+            self._busy("")
+            self.complain(error)
+
+        self.app.background(lambda: desk.computes_edits(begins), then, failed=failed, name="edit")
+
+    def _busy(self, what: str) -> None:
+        if not self.is_answering:
+            self.status.busy = what
 
     def undo(self, receipt: str = "", *, cascade: bool = False) -> None:
         """Take a change back; when later ones stand in the way, ask."""
