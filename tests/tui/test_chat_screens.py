@@ -19,6 +19,8 @@ from textual.strip import Strip
 from agentmem.agent import Agent
 from agentmem.cli.options import Options
 from agentmem_tui.app import ChatApp
+from agentmem_tui.conversation import Why, WhyHit
+from agentmem_tui.desk import Desk
 from agentmem_tui.preferences import DARK, LIGHT
 from agentmem_tui.screenshots import SCENES, SIZES, open_demo, staged
 
@@ -29,11 +31,42 @@ DIMMED = 1.5
 _MASKS = (
     (r"\b[0-9a-f]{12}\b", "<record id>"),
     (r"20\d\d-\d\d-\d\d \d\d:\d\d", "<when>"),
-    (r"(?<=[a-z0-9] )[█▉▊▋▌▍▎▏ ]{9,}\d+ ms *", "<bar and time>"),
-    (r"\d+ ms *", "<time>"),
-    (r"\d+\.\d+ s ·", "<time> ·"),
     (r"\b\d+ (y|mo|d)\b", "<age>"),
 )
+
+
+@pytest.fixture(autouse=True)
+def fixed_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which memories are asked and how they rank is the routers' business: the panel is drawn from plain data."""
+
+    def why(desk: Desk, turn: str) -> Why:
+        records = sorted(desk.agent.records(kinds=("chunk", "fact")), key=lambda record: record.body)
+        scores = (1.0, 0.66, 0.0)
+        hits = [
+            WhyHit(record.id, "hipporag+bm25", score, 1 if score == 1 else None, record, path=("Jon Aske", "Osterby"))
+            for record, score in zip(records, scores, strict=True)
+        ]
+        recalls = (
+            {"memory": "bm25", "ms": 12.0, "hits": [0, 0, 0]},
+            {"memory": "selfnotes", "ms": 7.0, "abstain": "no notes are written: no chat model is set"},
+            {"memory": "wise", "ms": 5000.0, "error": "took longer than 5 s"},
+        )
+        return Why(
+            turn,
+            "extractive",
+            "asked every memory that ranks (unknown question)",
+            ("bm25", "selfnotes", "wise"),
+            {"context": "the hits are ranked"},
+            recalls,
+            tuple(hits),
+            ("1f813fab50cd: says the same as 67e3bd111e56",),
+            (("route", 1.0), ("recall bm25", 12.0), ("recall selfnotes", 7.0), ("compose", 1.0)),
+            ("the harbour office is on Pier 6, said later",),
+            tokens_in=186,
+            seconds=0.04,
+        )
+
+    monkeypatch.setattr(Desk, "why", why)
 
 
 @pytest.fixture(scope="module")

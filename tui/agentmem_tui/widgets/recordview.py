@@ -144,9 +144,9 @@ def facts(record: Record, hits: int = 0) -> str:
     if record.valid_from is not None or record.valid_to is not None:
         rows.append(("valid", f"{moment(record.valid_from or 0)} to {moment(record.valid_to or 0)}"))
     if record.subject:
-        relation = record.relation or "?"
-        head = relation.replace("{}", record.subject) if "{}" in relation else f"{record.subject} — {relation}"
-        rows.append(("states", f"{head} — {record.object or '?'}"))
+        relation = record.relation or ""
+        stated = relation.replace("{}", record.subject) if "{}" in relation else f"{record.subject} — {relation}"
+        rows.append(("states", f"{stated} — {record.object}") if record.object else ("about", record.subject))
     if record.namespace or record.thread:
         rows.append(("lies in", f"/{'/'.join(record.namespace)} · thread {record.thread or '—'}"))
     for source in record.sources:

@@ -113,7 +113,7 @@ def _hit_text(hit: WhyHit, top: float) -> Content:
     number = f"[{hit.number}] " if hit.number else "    "
     share = hit.score / top if top > 0 else 0.0
     drawn = Content.styled(bar(share, _BAR), "$primary")
-    head = Content.assemble(number, drawn, f" {hit.score:.2f} {clean(hit.memory)}\n    ")
+    head = Content.assemble(number, drawn, f" {hit.score:.2f} {clean(hit.memory)}\n")
     if hit.record is None:
         return head + Content("(purged since)")
     record = hit.record
@@ -121,7 +121,7 @@ def _hit_text(hit: WhyHit, top: float) -> Content:
     about = f"{record.kind}, {source}, {age(record.valid_from or record.recorded_at, time.time())}"
     about += f" · {hit.now}" if hit.now else ""
     about += f" · by {' → '.join(hit.path)}" if hit.path else ""
-    return head + Content(f"{one_line(record.body, 160)}\n    {one_line(about, 120)}")
+    return head + Content(f"{one_line(record.body, 130)}\n{one_line(about, 120)}")
 
 
 def _times(why: Why) -> Content:
