@@ -24,9 +24,9 @@ class Nodes:
 
     def put(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Add or replace; ``vectors``: (len(ids), dim)."""
+        self.remove(ids)  # the first call makes the store, and says what is missing when it cannot
         from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
-        self.remove(ids)
         for start in range(0, len(ids), _BATCH):
             nodes = [
                 TextNode(

@@ -145,6 +145,20 @@ def test_an_import_is_taken_back_by_one_undo(agent: Agent, tmp_path: Path) -> No
     assert agent.home.journal.state_hash() == before
 
 
+@pytest.mark.slow
+def test_an_import_of_ten_thousand_messages_is_taken_back_by_one_undo(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    lines = (json.dumps({"role": "user", "content": f"message {n}", "session": n // 50}) for n in range(10_000))
+    path.write_text("\n".join(lines))
+    agent.remember("The ferry leaves from Pier 4.")
+    before = agent.home.journal.state_hash()
+    receipt = agent.import_(path, format="auto")
+    assert agent.home.views["shelf"].memory.applied == agent.home.journal.records.head(), "indexed when it returns"
+    agent.undo(receipt)
+    assert agent.home.journal.state_hash() == before
+    assert agent.home.journal.fold() == agent.home.journal.table()
+
+
 def test_without_a_format_the_file_itself_says_where_it_comes_from(agent: Agent, tmp_path: Path) -> None:
     agent.remember("The ferry leaves from Pier 4.")
     state = agent.home.journal.state_hash()

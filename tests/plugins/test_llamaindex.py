@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,25 @@ def test_the_view_is_switched_on_by_settings(tmp_path: Path) -> None:
     with Agent.open(tmp_path, embedder="hash", memories=("llamaindex",), llamaindex={"overfetch": 3}) as agent:
         agent.remember(FERRY)
         assert agent.recall("ferry", memory="llamaindex")[0].record.body == FERRY
+
+
+def test_what_is_not_installed_is_told_with_the_extra(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['llama_index'] = sys.modules['langchain'] = None\n"
+        "for name in ('agentmem_llamaindex.JournalMemory', 'agentmem_langchain.MemoryMiddleware'):\n"
+        "    module, _, name = name.partition('.')\n"
+        "    try: getattr(__import__(module), name)\n"
+        "    except ImportError as error: print(error)\n"
+        "from agentmem import Agent\n"
+        "with Agent.open(sys.argv[1], embedder='hash', memories=('llamaindex',)) as agent:\n"
+        "    agent.remember('harbour'); print(agent.search('harbour', memory='llamaindex').recalls[0].error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    one, two, three = done.stdout.splitlines()
+    assert one.endswith("needs LlamaIndex; install the extra 'llamaindex'")
+    assert two.endswith("needs LangChain; install the extra 'langchain'")
+    assert three.startswith("Missing: llamaindex.store = ")
 
 
 # ---- the retriever
