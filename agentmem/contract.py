@@ -58,6 +58,7 @@ class Capability(Flag):
     SEGMENT = auto()  # wants to be asked while text is read or written
     SHARED_READ = auto()  # a second process may open and read its files; see `Memory.apply`
     PARAMETRIC = auto()  # answers from weights: hits are not records of the journal
+    WHOLE = auto()  # answers with everything in scope, whatever is asked: there is nothing to rank
 
 
 class MemoryConfig(BaseModel):

@@ -41,7 +41,7 @@ class Settings(BaseModel):
     local_model: str | None = Field(default=None, description="weights that can be edited: demo, a path, or none")
     embedder: str = Field(default="minilm", description="minilm, hf:PATH, openai:NAME (by base_url), or hash")
     memories: tuple[str, ...] = Field(default=DEFAULT_MEMORIES, description="those that are switched on")
-    router: str = Field(default="rules", description="what decides which memories a question goes to")
+    router: str = Field(default="calibrated", description="what decides who is asked: calibrated, rules, static or llm")
     k: int = Field(default=10, ge=1, le=1000, description="how many records a question recalls")
     approval: Literal["auto", "ask"] = Field(default="auto", description="ask: what a person writes waits as well")
     recall_timeout_s: float = Field(default=5.0, gt=0, description="after which a memory is left out of an answer")

@@ -235,6 +235,17 @@ class Reader:
             counts[key] = int(connection.execute(counted).scalar_one())
         return counts[key]
 
+    def count_by_kind(self, *, namespace: Namespace = (), at_most: int | None = None) -> dict[str, int]:
+        """How many live records there are of each kind; counting stops at ``at_most`` records."""
+        query = sa.select(records.c.kind).where(records.c.status == Status.ACTIVE.value)
+        scope = in_namespace(records.c.namespace, namespace)
+        if scope is not None:
+            query = query.where(scope)
+        some = query.limit(at_most).subquery()
+        with reading(self._engine) as connection:
+            counted = connection.execute(sa.select(some.c.kind, sa.func.count()).group_by(some.c.kind))
+            return {str(kind): int(count) for kind, count in counted}
+
     def head(self) -> int:
         if self._engine.dialect.name == "sqlite":  # several times in every recall: past SQLAlchemy it is much quicker
             with contextlib.closing(self._engine.raw_connection()) as raw, contextlib.closing(raw.cursor()) as cursor:
