@@ -86,10 +86,6 @@ class EditMemory(Memory):
         """(why these do not fit beside the standing edits, or nothing; figures for each of them)."""
         return "", [{}] * len(wishes)
 
-    def prepare(self) -> None:
-        """Find out now what is needed once a model: the site, the probe set, statistics of ordinary text."""
-        _ = self.layer, self.probes
-
     # ---- the contract
 
     def vet(self, requests: Sequence[EditRequest]) -> None:
@@ -142,11 +138,9 @@ class EditMemory(Memory):
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
-        """Counts the CPU seconds of the block to a part; what it spends on another part inside is not its own."""
-        started, before = time.process_time(), sum(self.spent_s.values())
+        started = time.process_time()
         yield
-        inside = sum(self.spent_s.values()) - before
-        self.spent_s[part] += time.process_time() - started - inside
+        self.spent_s[part] += time.process_time() - started
 
     def _examined(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> list[Verdict]:
         """A verdict for each wish. When a batch as a whole changes too much, its halves are tried in order, so that of

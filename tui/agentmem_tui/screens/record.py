@@ -57,17 +57,7 @@ class RecordScreen(RecordActions, Page[None]):
             for name, label in _BUTTONS:
                 yield Button(label, name=name, compact=True)
         yield KeyBar(
-            (
-                "back",
-                "record.correct",
-                "record.retract",
-                "record.archive",
-                "record.undo",
-                "record.copy",
-                "undo",
-                "help",
-            ),
-            ("undo",),
+            ("back", "record.correct", "record.retract", "record.archive", "record.undo", "record.copy", "undo", "help")
         )
 
     def on_mount(self) -> None:
