@@ -19,8 +19,7 @@ from agentmem.errors import BadInput, Missing, NotFound
 from agentmem.home import Home
 from agentmem.journal.audit import Finding, audit
 from agentmem.journal.transaction import PERSON
-from agentmem.journal.transfer import export, import_
-from agentmem.policy import restate, superseding
+from agentmem.journal.transfer import export, import_, is_export
 from agentmem.reading import Found, Reading
 from agentmem.records import (
     Draft,
@@ -184,16 +183,12 @@ class Agent:
         waits = approvals.must_ask(self.home, actor)
         status = Status.PENDING if waits else Status.ACTIVE
         now = self.home.clock.now()
-        prepared = [dated(draft, now) for draft in drafts]
-        if verb == "remember" and actor == PERSON:
-            prepared = [superseding(self.home.journal.records, draft) for draft in prepared]
-        receipt = self.home.write(prepared, verb=verb, actor=actor, status=status)
+        receipt = self.home.write([dated(draft, now) for draft in drafts], verb=verb, actor=actor, status=status)
         if not waits:
             self._observe(receipt)
         return receipt
 
     def _observe(self, receipt: Receipt) -> None:
-        self._demote(receipt)
         # What is derived lies where its event lies, so one event never holds records of two namespaces.
         events: dict[tuple[str, Namespace], list[Record]] = {}
         for record in self.home.journal.records.get_many(receipt.record_ids).values():
@@ -253,7 +248,6 @@ class Agent:
         if approvals.must_ask(self.home, actor):
             return approvals.propose(self.home, "correct", self.show(record_id), actor=actor, reason=reason, body=text)
         receipt = self.home.journal.correct(record_id, text, reason=reason, actor=actor, **fields)
-        restate(self.home, [record_id])
         self._observe(receipt)
         return receipt
 
@@ -273,9 +267,7 @@ class Agent:
         record_id = self._id(record_id)
         if approvals.must_ask(self.home, actor):
             return approvals.propose(self.home, op, self.show(record_id), actor=actor, reason=reason)
-        receipt = self.home.journal.set_status(record_id, op, reason=reason, actor=actor)
-        self._demote(receipt)
-        return receipt
+        return self.home.journal.set_status(record_id, op, reason=reason, actor=actor)
 
     def purge(self, record_id: str | Sequence[str], *, sources: bool = False) -> Receipt:
         """Remove records physically, with what derives from them (and, with ``sources``, what they came from)."""
@@ -299,9 +291,7 @@ class Agent:
                 raise NotFound("there is nothing to undo yet")
             receipt = last[0].id
         receipt_id = receipt if isinstance(receipt, str) else receipt.id
-        undone = self.home.journal.undo(self._receipt_id(receipt_id), cascade=cascade)
-        restate(self.home, undone.record_ids)
-        return undone
+        return self.home.journal.undo(self._receipt_id(receipt_id), cascade=cascade)
 
     # ---- approvals
 
@@ -354,22 +344,6 @@ class Agent:
 
         asks = approvals.must_ask(self.home, actor) or actor != PERSON
         return edit(self.home, requests, memory=memory, actor=actor, ask=asks)
-
-    def promote(self, *, memory: str | None = None, namespace: Sequence[str] | str | None = None) -> list[Receipt]:
-        """Propose weight edits for facts that have earned a place in the weights; take off those that no longer hold.
-
-        What is proposed is pending (`approve`, `refuse`) and derives from the text, which stays what is believed. The
-        section ``[promotion]`` says what earns it; `agentmem.promotion.candidates` tells the reasons.
-        """
-        from agentmem.promotion import promote
-
-        return promote(self.home, self._scope(namespace), memory=memory)
-
-    def _demote(self, receipt: Receipt) -> None:
-        if self.home.local_model is not None:
-            from agentmem.promotion import demote
-
-            demote(self.home, changed=receipt.record_ids)
 
     def flush_edits(self) -> list[Receipt]:
         """Compute the edits that are queued (also done before `complete`, `recall` and `ask`)."""
@@ -483,8 +457,9 @@ class Agent:
         """Read an export of agentmem, or of the program that ``format`` names ("auto": whichever it comes from).
 
         A state and what another program exported are one transaction and can be undone; notes tell what was left out.
+        What was read is indexed before this returns.
         """
-        if format is not None:
+        if format is not None and not (format == "auto" and is_export(Path(path).expanduser())):
             from agentmem.ingest import Splitter
             from agentmem.ingest.importers import open_import
 
@@ -492,6 +467,7 @@ class Agent:
             splitter = Splitter(self.home.embedder.count_tokens)
             taking = open_import(path, format=chosen, namespace=self._scope(namespace), splitter=splitter)
             receipt = self.remember_many(list(taking.drafts), verb="import")
+            self.home.views.catch_up()  # a recall that had to index thousands first would be cut off
             return replace(receipt, notes=(*receipt.notes, *taking.report.table().splitlines()))
         receipt = import_(self.home.journal, Path(path).expanduser())
         self.home.views.catch_up()
@@ -524,8 +500,9 @@ class Agent:
 
     @property
     def graph(self) -> Any:
-        """The compiled LangGraph graph, to embed in one's own."""
-        return self.loop.graph
+        """The compiled LangGraph graph, to embed in one's own; in the agent's namespace unless told another."""
+        graph = self.loop.graph
+        return graph.with_config(configurable={"namespace": list(self.namespace)}) if self.namespace else graph
 
     def ask(self, text: str, **keywords: Any) -> Answer:
         """Answer from the memories, with citations, and write the exchange down."""

@@ -119,9 +119,10 @@ class Responder:
             return Reply(text, tuple(calls))
         if not text and not stopped:
             stopped = "the model returned no text" if not calls else "the model went on calling tools at the last step"
+        numbered = self._fresh(turn, asked, hits) if text else hits  # without a text the evidence itself is quoted
         if stopped:
             text = self._ended(text, stopped, asked["text"], hits, emit)
-        cited = cited_in(text, hits)
+        cited = cited_in(text, numbered)
         self._tell_disputes(hits, {record_id for _, record_id, _ in cited}, emit)
         return Reply(text, (), cited, stopped)
 
@@ -195,8 +196,7 @@ class Responder:
         fence = asked["id"][-8:]
         today = datetime.fromtimestamp(self._home.clock.now(), UTC).date().isoformat()
         history = self._history(turn, asked)
-        shown = {record.id for record in history}
-        fresh = [hit for hit in hits if hit.record_id not in shown]
+        fresh = self._fresh(turn, asked, hits)
         evidence = fenced(fresh, fence)
         question = asked["text"]
         messages: list[PlainMessage] = [{"role": "system", "content": _SYSTEM.format(today=today, fence=fence)}]
@@ -211,6 +211,11 @@ class Responder:
                 text = f"{text}\n<memory-{fence}>\n{described(list(found.values()))}\n</memory-{fence}>"
             messages.append({**step, "content": text})
         return self._viewed(messages)
+
+    def _fresh(self, turn: Turn, asked: Mapping[str, Any], hits: Sequence[Hit]) -> list[Hit]:
+        """The hits that the model does not read as turns of this thread anyway, in the order of their numbers."""
+        shown = {record.id for record in self._history(turn, asked)}
+        return [hit for hit in hits if hit.record_id not in shown]
 
     def _history(self, turn: Turn, asked: Mapping[str, Any]) -> list[Record]:
         """The last turns of the thread, oldest first, within their share of the context."""

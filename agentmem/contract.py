@@ -58,6 +58,7 @@ class Capability(Flag):
     SEGMENT = auto()  # wants to be asked while text is read or written
     SHARED_READ = auto()  # a second process may open and read its files; see `Memory.apply`
     PARAMETRIC = auto()  # answers from weights: hits are not records of the journal
+    WHOLE = auto()  # answers with everything in scope, whatever is asked: there is nothing to rank
 
 
 class MemoryConfig(BaseModel):
@@ -327,6 +328,11 @@ class Memory(ABC):
     def view(self, messages: Sequence[Any]) -> Sequence[Any]:
         """The visible context, transformed (LangChain messages in, messages out)."""
         return messages
+
+    @classmethod
+    def missing(cls) -> str:
+        """What this memory needs and does not find, and how to get it, in a sentence; empty when all is there."""
+        return ""
 
     def check(self) -> Sequence[CheckLine]:
         """This memory's lines in ``agentmem doctor``."""

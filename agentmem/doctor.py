@@ -49,6 +49,15 @@ def _plugins() -> Iterator[CheckLine]:
         for plugin in registry.plugins(group):
             if plugin.fault:
                 yield CheckLine("warning", f"{group}: '{plugin.name}' cannot be used: {plugin.fault}")
+    classes, faults = registry.load_all("memories")
+    lacking: dict[str, list[str]] = {}
+    for name, cls in sorted(classes.items()):
+        if sentence := cls.missing():
+            lacking.setdefault(sentence, []).append(name)
+    for sentence, names in lacking.items():
+        yield CheckLine("note", f"memories {', '.join(names)} cannot be used yet: {sentence}")
+    for fault in faults.values():
+        yield CheckLine("note", fault)
 
 
 def _folder(folder: Path) -> Iterator[CheckLine]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from agentmem.journal import Journal
 from agentmem.records import Record, Status
@@ -65,7 +66,7 @@ class EditQueue:
         asking = []
         for record in facts:
             self._waiting.pop(record.id, None)
-            if record.kind == FACT and record.is_live and record.attributes.get(EDIT):
+            if record.kind == FACT and record.is_live and record.attributes.get(EDIT) and target_of(record):
                 asking.append(record)
         records = self._journal.records
         answered = {
@@ -77,3 +78,16 @@ class EditQueue:
         for record in asking:
             if (record.id, record.attributes[EDIT]["memory"]) not in answered:
                 self._waiting[record.id] = record
+
+
+def target_of(record: Record) -> str | None:
+    """What weights should say: the end of the fact's text, which may have been corrected since it was written.
+
+    None when the text no longer begins with the prompt: what the weights should say then is for a person to tell.
+    """
+    wish: Mapping[str, Any] = record.attributes[EDIT]
+    begin = wish["prompt"].replace("{}", wish["subject"]).rstrip()
+    target: str = wish["target"]
+    if record.body.rstrip().rstrip(".") == f"{begin} {target}".rstrip("."):
+        return target
+    return record.body.removeprefix(begin).strip().rstrip(".") or None if record.body.startswith(begin) else None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentmem.contract import Capability
-from agentmem.edit_queue import EDIT
+from agentmem.edit_queue import EDIT, target_of
 from agentmem.errors import BadInput, Missing, PluginError
 from agentmem.home import Home
 from agentmem.records import Draft, EditRequest, Event, Receipt, Record, Status
@@ -19,10 +19,7 @@ _QUEUE_LIMIT = 64  # a queue of a batch memory is computed at this length at the
 
 
 def edit(home: Home, requests: Sequence[EditRequest], *, memory: str, actor: str, ask: bool) -> Receipt:
-    """Write the facts down and, unless they wait for approval or for a batch, compute their edits.
-
-    A request with a ``record_id`` caches what that record says: its fact derives from the record and is found by none.
-    """
+    """Write the facts down and, unless they wait for approval or for a batch, compute their edits."""
     view = home.views[memory]  # an unknown name is refused before anything is written
     if home.local_model is None:
         raise Missing(f"'{memory}' edits a local model and none is set; give --local-model demo, or a model's folder")
@@ -73,7 +70,7 @@ def request_of(record: Record) -> EditRequest:
     return EditRequest(
         subject=wish["subject"],
         prompt=wish["prompt"],
-        target=wish["target"],
+        target=target_of(record) or wish["target"],
         relation=record.relation,
         paraphrases=tuple(wish.get("paraphrases", ())),
         preserve=tuple(wish.get("preserve", ())),
@@ -99,16 +96,12 @@ def _fact(home: Home, request: EditRequest, memory: str) -> Draft:
     wish = {"memory": memory, "subject": subject, "prompt": prompt, "target": target}
     lists = {"paraphrases": request.paraphrases, "preserve": request.preserve, "locality": request.locality}
     body = f"{prompt.replace('{}', subject).rstrip()} {target}"
-    source = None if request.record_id is None else home.journal.records.get(request.record_id)
-    cached = {} if source is None else {"promoted": source.version_id}  # the text stays what is found and believed
     return Draft(
         body=body if body.endswith((".", "?", "!")) else f"{body}.",
         namespace=request.namespace,
         subject=subject,
         relation=relation,
         object=target,
-        derived_from=() if source is None else (source.id,),
-        supersedes=tuple(record.id for record in older if source is None or record.attributes.get(EDIT)),
-        attributes={EDIT: {**wish, **{name: list(texts) for name, texts in lists.items() if texts}}, **cached},
-        memories=None if source is None else (),
+        supersedes=tuple(record.id for record in older),
+        attributes={EDIT: {**wish, **{name: list(texts) for name, texts in lists.items() if texts}}},
     )

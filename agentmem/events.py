@@ -96,12 +96,14 @@ class TurnStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routed(Event):
-    """Which memories are asked, why, and why others are not."""
+    """Which memories are asked, why, and why others are not; again when the router has more asked, or abstains."""
 
     memories: tuple[str, ...]
     reason: str
     kind: str = ""  # of the question
     skipped: Mapping[str, str] = field(default_factory=dict)
+    abstain: str = ""  # why nothing that came can support an answer
+    decision: Mapping[str, Any] = field(default_factory=dict)  # what it was decided by, in JSON values
     ms: float = 0.0
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from agentmem.answering import cited_in
 from agentmem.budget import TurnBudget
 from agentmem.compose import Evidence, compose, fenced
-from agentmem.policy import no_longer
+from agentmem.events import Composed
 from agentmem.records import Hit, Namespace, Receipt
 from agentmem.state import new_turn
 from agentmem.turns import Turn
@@ -40,7 +40,6 @@ def evidence_for(agent: Agent, question: str, *, namespace: Namespace = (), k: i
         budget_tokens=agent.settings.budget.context_tokens,
         limit=wanted,
         now=agent.home.clock.now(),
-        over=no_longer(agent.home.journal.records, hits),
     )
 
 
@@ -87,6 +86,7 @@ def write_exchange(
         turn_id=turn_id,
     )
     turn = Turn(asked["id"], thread, TurnBudget(agent.settings.budget))
+    turn.log.append(Composed(turn=turn.id, thread=thread, at=asked["at"], hits=tuple(hits)))  # for the trace
     answer = {"turn": asked["id"], "text": answered, "stopped": "", "cited": cited_in(answered, hits)}
     written = Writer(agent.home).write(turn, asked, answer, hits, [])
     return next((receipt for receipt, what in written.receipts if what == "the exchange"), None)

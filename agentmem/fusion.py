@@ -8,14 +8,15 @@ better. How much a memory is to be trusted depends on what it ranks, and each sa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from agentmem.contract import Calibration
-from agentmem.records import Hit, Recall, Source
+from agentmem.records import Hit, Recall, Record, Source
 
 _UNDECLARED = Calibration()
+_FAVOUR = 0.1  # of the best score; LoCoMo recall@10 76.2 -> 76.8, multi-hop 39.2 -> 41.0 (0.05: 76.9, 40.4)
 _SAME_PLACE = 0.8  # share of a span that lies in a better hit's span, from which the two say the same
 
 
@@ -31,23 +32,30 @@ def fuse(
     *,
     k: int,
     calibrations: Mapping[str, Calibration] = MappingProxyType({}),
+    favour: Callable[[Record], bool] | None = None,
 ) -> list[Hit]:
     """At most ``k`` hits of all recalls, best first, scores from 0 to 1; failed and abstaining memories are left out.
 
     A hit's score is the mean of its levels in the memories that answered, weighted by how much each is trusted with
-    records of its kind; a memory that did not bring it counts as level 0.
+    records of its kind; a memory that did not bring it counts as level 0. A memory may ask for less than its
+    weight with the signal ``trust`` (0 to 1). ``favour``: records that are lifted a little.
     """
     answered = [recall for recall in recalls if recall.hits and recall.error is None]
     trusted = [calibrations.get(recall.memory, _UNDECLARED) for recall in answered]
     found: dict[str, _Fused] = {}
-    for recall, calibration in zip(answered, trusted, strict=True):
+    shares = [recall.signals.get("trust", 1.0) for recall in answered]
+    for recall, calibration, trust in zip(answered, trusted, shares, strict=True):
         scores = [math.log(max(h.score, 1e-9)) if calibration.logarithmic else h.score for h in recall.hits]
         for hit, level in zip(recall.hits, min_max(scores), strict=True):
             kind = hit.record.kind
-            share = calibration.of(kind) / max(sum(c.of(kind) for c in trusted), 1e-9)
+            total = sum(c.of(kind) * t for c, t in zip(trusted, shares, strict=True))
+            share = calibration.of(kind) * trust / max(total, 1e-9)
             entry = found.setdefault(hit.record.id, _Fused(hit, 0.0, []))
             entry.score += share * level
             entry.parts.append((recall.memory or hit.memory, share * level))
+    if favour is not None and any(favour(entry.hit.record) for entry in found.values()):
+        for entry in found.values():
+            entry.score = (entry.score + _FAVOUR * favour(entry.hit.record)) / (1 + _FAVOUR)
     ranked = sorted(found.values(), key=lambda f: (-round(f.score, 6), f.hit.record.id))
     out: list[Hit] = []
     for entry in ranked:

@@ -18,9 +18,8 @@ from agentmem.answering import Responder
 from agentmem.budget import TurnBudget, charged_to
 from agentmem.compose import compose
 from agentmem.facts import may_state
-from agentmem.fusion import fuse
 from agentmem.models.protocol import ToolCall
-from agentmem.policy import no_longer, stated
+from agentmem.policy import stated
 from agentmem.reading import Reading
 from agentmem.records import Hit, Query, QueryKind, Recall, Receipt, Record
 from agentmem.redact import redact
@@ -83,22 +82,16 @@ class Graph:
         started = time.perf_counter()
         query = self._query(asked)
         if asked["memories"] is None:
-            situation = self.reading.situation(query.namespace, ranking=self.responder.is_extractive)
-            route = self.reading.router.route(query, situation)
+            with charged_to(turn.budget):  # a router may ask memories, or a chat model
+                route, turn.situation, probes = self.reading.route(query, ranking=self.responder.is_extractive)
+            turn.probed = probes.recalls
         else:
             route = Route(tuple(asked["memories"]), "asked for by name", kind=query.kind)
         if query.text.strip():
             self.reading.warm(query, route.memories)
-        self.emit(
-            turn,
-            events.Routed,
-            memories=route.memories,
-            reason=route.reason,
-            kind=route.kind.value,
-            skipped=route.skipped,
-            ms=_ms(started),
-        )
-        plan = {"memories": list(route.memories), "kind": route.kind.value}
+        turn.route = route
+        self._tell_route(turn, route, _ms(started))
+        plan = {"memories": list(route.memories), "kind": route.kind.value, "width": route.width}
         return {"turn": asked, "route": plan, "recalls": None, "evidence": [], "steps": [], "learned": [], "answer": {}}  # type: ignore[typeddict-item]
 
     def memories_to_ask(self, state: State) -> Any:
@@ -120,18 +113,8 @@ class Graph:
         query = self._query(asked, state["route"]["kind"])
         self.emit(turn, events.MemoryAsked, memory=name, query=query.text, k=query.k)
         with charged_to(turn.budget):
-            (found,) = self.reading.ask(query, [name])
-        turn.recalled[name] = found
-        self.emit(
-            turn,
-            events.Recalled,
-            memory=name,
-            hits=found.hits[: query.k],
-            ms=found.ms,
-            abstain=found.abstain,
-            error=found.error,
-            signals=found.signals,
-        )
+            found = turn.probed[name] if name in turn.probed else self.reading.ask(query, [name])[0]
+        self._tell_recall(turn, query, found)
         signals = {key: float(value) for key, value in found.signals.items()}
         plain = {"memory": name, "signals": signals, "abstain": found.abstain, "error": found.error}
         return {"recalls": [{**plain, "hits": [plain_hit(hit) for hit in found.hits]}]}
@@ -142,18 +125,20 @@ class Graph:
         turn = self._turn(asked)
         started = time.perf_counter()
         recalls = self._recalls(turn, state.get("recalls") or [], asked["as_of"])
-        fused = fuse(recalls, k=max(3 * asked["k"], _DEPTH), calibrations=self.reading.calibrations())
+        query = self._query(asked, state["route"]["kind"])
+        recalls = self._settled(turn, query, recalls)
+        limit = asked["k"] * state["route"].get("width", 1)
+        fused = self.reading.fuse(query, recalls, k=max(3 * limit, _DEPTH))
         if asked["memories"] is None:
-            fused = self.reading.further(self._query(asked), fused, state["route"]["memories"])
+            fused = self.reading.further(query, fused, state["route"]["memories"])
         evidence = compose(
             fused,
             self.home.journal.records,
             question=asked["text"],
             budget_tokens=self.home.settings.budget.context_tokens,
-            limit=asked["k"],
+            limit=limit,
             as_of=asked["as_of"],
             now=self.home.clock.now(),
-            over=no_longer(self.home.journal.records, fused),
         )
         self.emit(
             turn,
@@ -310,6 +295,47 @@ class Graph:
             from langgraph.config import get_stream_writer
 
             get_stream_writer()(event)
+
+    def _tell_route(self, turn: Turn, route: Route, ms: float) -> None:
+        self.emit(
+            turn,
+            events.Routed,
+            memories=route.memories,
+            reason=route.reason,
+            kind=route.kind.value,
+            skipped=route.skipped,
+            abstain=route.abstain,
+            decision=route.decision,
+            ms=ms,
+        )
+
+    def _tell_recall(self, turn: Turn, query: Query, found: Recall) -> None:
+        turn.recalled[found.memory] = found
+        self.emit(
+            turn,
+            events.Recalled,
+            memory=found.memory,
+            hits=found.hits[: query.k],
+            ms=found.ms,
+            abstain=found.abstain,
+            error=found.error,
+            signals=found.signals,
+        )
+
+    def _settled(self, turn: Turn, query: Query, recalls: list[Recall]) -> list[Recall]:
+        """What came, and what the router had asked besides when it did not suffice (not in a turn that was resumed)."""
+        if turn.route is None or turn.situation is None or not turn.route.memories:
+            return recalls
+        started = time.perf_counter()
+        with charged_to(turn.budget):
+            route, found = self.reading.settle(query, turn.situation, turn.route, recalls)
+        if route is not turn.route:
+            self._tell_route(turn, route, _ms(started))
+            known = {recall.memory for recall in recalls}
+            for recall in found:
+                if recall.memory not in known:
+                    self._tell_recall(turn, query, recall)
+        return sorted(found, key=lambda recall: recall.memory)
 
     def _tell_written(self, turn: Turn, receipt: Receipt, what: str, known: Mapping[str, Record] | None = None) -> None:
         missing = [i for i in receipt.record_ids if i not in (known or {})]

@@ -13,10 +13,12 @@ from agentmem.errors import BadInput
 from agentmem.fusion import fuse
 from agentmem.home import Home
 from agentmem.hops import hops, leads_on
-from agentmem.records import Hit, Namespace, Query, Recall
-from agentmem.router import Candidate, Route, Router, Situation
+from agentmem.records import Hit, Namespace, Query, Recall, Record
+from agentmem.router import Escalates, Route, Router, Situation
+from agentmem.situation import Probes, Situations
 
 _DEPTH = 50  # how many hits each memory gives to the fusion, whatever k is
+_ESCALATIONS = 2  # asking once more, and judging what that brought
 _LEAST_FOR_HOPS = 4  # hits; with fewer there is no room for a chain
 _FILTERS = ("kind", "speaker", "session", "thread", "subject")
 
@@ -37,6 +39,7 @@ class Reading:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._router: Router | None = None
+        self._situations = Situations(home)
 
     @property
     def router(self) -> Router:
@@ -49,18 +52,37 @@ class Reading:
         """How each memory's scores count, as it declares."""
         return {view.name: view.memory.calibration for view in self._home.views.usable()}
 
-    def situation(self, namespace: Namespace, *, ranking: bool) -> Situation:
-        """What the router is told about the home."""
-        home = self._home
-        tokens = None
-        limit = home.settings.budget.context_tokens
-        live = home.journal.records.count(namespace=namespace, at_most=limit)
-        candidates = [Candidate(v.name, v.memory.capabilities) for v in home.views.usable()]
-        shows_all = not ranking and any(c.name == "context" for c in candidates)  # nobody else asks how long it is
-        if shows_all and 0 < live <= limit // 4:  # a record takes some four tokens at least
-            texts = (r.body for r in home.journal.records.find(namespace=namespace))
-            tokens = sum(len(text) // 4 + 8 for text in texts)
-        return Situation(candidates, live, ranking, tokens, limit)
+    def route(self, query: Query, *, ranking: bool) -> tuple[Route, Situation, Probes]:
+        """Which memories shall be asked, what that was decided by, and what was asked already to decide it."""
+        probes = Probes(lambda names: self.ask(query, names))
+        situation = self._situations.of(query, ranking=ranking, probe=probes)
+        return self.router.route(query, situation), situation, probes
+
+    def settle(
+        self, query: Query, situation: Situation, route: Route, recalls: Sequence[Recall]
+    ) -> tuple[Route, list[Recall]]:
+        """Let the router look at what came: it may have others asked, or say that nothing supports an answer."""
+        found = list(recalls)
+        router = self.router
+        if not isinstance(router, Escalates):
+            return route, found
+        for _ in range(_ESCALATIONS):
+            further = router.escalate(query, situation, route, found)
+            if further is None:
+                break
+            new = [name for name in further.memories if name not in route.memories]
+            route = further
+            found = [recall for recall in found if recall.memory in route.memories]
+            found += self.ask(query, new) if new else []
+            if route.abstain:
+                break
+        return route, found
+
+    def fuse(self, query: Query, recalls: Sequence[Recall], *, k: int) -> list[Hit]:
+        """One ranking of all that came. Whom a question names often said it: their turns count a little more."""
+        named = set(query.text.casefold().replace("'s", " ").replace("’s", " ").split()) if recalls else set()
+        kept = [filtered(recall, query) for recall in recalls]
+        return fuse(kept, k=k, calibrations=self.calibrations(), favour=lambda record: _speaks(record, named))
 
     def query(
         self,
@@ -112,7 +134,7 @@ class Reading:
 
         def look_up(name: str) -> list[Hit]:
             asked = replace(query, text=name, vector=None, k=_DEPTH)
-            return fuse([filtered(r, query) for r in self.ask(asked, cheap)], k=_DEPTH)
+            return self.fuse(query, self.ask(asked, cheap), k=_DEPTH)
 
         return hops(query.text, hits, look_up, k=max(query.k, len(hits)))
 
@@ -140,15 +162,22 @@ class Reading:
         """Route (unless ``memory`` names who is asked), ask, fuse."""
         started = time.perf_counter()
         query = self.query(text, namespace=namespace, k=k, **keywords)
+        situation, known = None, {}
         if memory is None:
-            route = self.router.route(query, self.situation(namespace, ranking=True))
+            route, situation, probes = self.route(query, ranking=True)
+            known = probes.recalls
         else:
             names = (memory,) if isinstance(memory, str) else tuple(memory)
             route = Route(names, "asked for by name", kind=query.kind)
         routed = time.perf_counter()
-        recalls = self.ask(query, route.memories) if route.memories and query.text.strip() else []
+        recalls: list[Recall] = []
+        if route.memories and query.text.strip():
+            fresh = {r.memory: r for r in self.ask(query, [n for n in route.memories if n not in known])}
+            recalls = [{**known, **fresh}[name] for name in route.memories]
+            if situation is not None:
+                route, recalls = self.settle(query, situation, route, recalls)
         asked = time.perf_counter()
-        hits = fuse([filtered(r, query) for r in recalls], k=query.k, calibrations=self.calibrations())
+        hits = self.fuse(query, recalls, k=query.k)
         if memory is None:
             hits = self.further(query, hits, route.memories)
         if hits and not (readonly or self._home.readonly):
@@ -163,3 +192,8 @@ def filtered(recall: Recall, query: Query) -> Recall:
     if not query.filters:
         return recall
     return replace(recall, hits=tuple(hit for hit in recall.hits if query.admits(hit.record)))
+
+
+def _speaks(record: Record, named: set[str]) -> bool:
+    """Whether a turn's speaker is among the words of a question."""
+    return record.speaker is not None and not named.isdisjoint(record.speaker.casefold().split())

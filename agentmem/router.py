@@ -1,14 +1,20 @@
-"""Chooses which memories a question goes to. Routers are plugins (`agentmem.routers`); this one has hard rules only."""
+"""What a router is told, what it answers, and the contract between. Routers are plugins (`agentmem.routers`).
+
+The routers that come along are in `agentmem.routing`. Knows no memory by name and reads no store.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from agentmem.contract import Capability
-from agentmem.records import Query, QueryKind
+from agentmem.contract import Calibration, Capability, ChatModel
+from agentmem.records import Query, QueryKind, Recall
+
+Probe = Callable[[Sequence[str]], Sequence[Recall]]
+"""Asks memories for the sake of their signals, readonly; what they answer is used again if they are chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class Candidate:
 
     name: str
     capabilities: Capability
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,10 @@ class Situation:
 
     ``live`` is how many live records are in scope, counted up to ``context_tokens``; ``ranking``: hits will be ranked
     and quoted, so a memory that returns everything is of no use; ``history_tokens`` the size of all live text in scope,
-    None when not counted.
+    None when not counted. ``kinds`` counts live records in scope by kind; ``subjects`` are the subjects of live facts
+    and edits that the question names, with the kinds of those records; ``speakers`` who speaks in scope, case-folded (a
+    name that every other turn bears tells nothing). ``learned`` is what this home has learnt of its own history (JSON
+    values).
     """
 
     candidates: Sequence[Candidate]
@@ -33,31 +43,60 @@ class Situation:
     ranking: bool = False
     history_tokens: int | None = None
     context_tokens: int = 3_000
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    subjects: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    speakers: frozenset[str] = frozenset()
+    probe: Probe | None = None
+    chat: ChatModel | None = None
+    learned: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Which memories are asked and why, and why the others are not."""
+    """Which memories are asked and why, and why the others are not.
+
+    ``width``: by how much more hits than usual should be kept (a question that counts needs all of them). ``abstain``:
+    why there is nothing to answer with. ``decision`` is what the choice was made by, in JSON values; it is recorded.
+    """
 
     memories: tuple[str, ...]
     reason: str
     skipped: Mapping[str, str] = field(default_factory=dict)
     kind: QueryKind = QueryKind.UNKNOWN
     ms: float = 0.0
+    width: int = 1
+    abstain: str = ""
+    decision: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Router(Protocol):
-    def route(self, query: Query, situation: Situation) -> Route: ...
+    def route(self, query: Query, situation: Situation) -> Route:
+        """Every candidate is either asked or skipped with a reason; the same question takes the same route."""
+        ...
+
+
+@runtime_checkable
+class Escalates(Protocol):
+    """A router that looks at what came, and may ask once more."""
+
+    def escalate(self, query: Query, situation: Situation, route: Route, recalls: Sequence[Recall]) -> Route | None:
+        """Another route when the evidence does not suffice (memories that answered already are not asked again)."""
+        ...
 
 
 _KINDS = (
-    (QueryKind.AGGREGATE, r"\b(how many|how often|how much in total|count|number of|list all|every time)\b"),
+    (QueryKind.AGGREGATE, r"\b(how many|how often|how much in total|count|number of|list all|every time|all the)\b"),
     (
         QueryKind.TEMPORAL,
-        r"\b(when|what (date|day|year|month|time)|since|before|after|until|latest|last time|first time)\b",
+        r"\b(when|what (date|day|year|month|time)|since|before|after|until|latest|last time|first time|formerly|"
+        r"former|used to|once)\b",
     ),
     (QueryKind.GLOBAL, r"\b(summar\w+|overview|overall|in general|main (topics|points)|what do you know about)\b"),
-    (QueryKind.MULTI_HOP, r"\b(whose|of the \w+ (who|that|which)|both|same \w+ as|(who|that|which) \w+ the \w+ of)\b"),
+    (
+        QueryKind.MULTI_HOP,
+        r"\b(whose|of the \w+ (who|that|which|where|of|in|from)|both|same \w+ as|(who|that|which|where) \w+ the \w+ of|"
+        r"the \w+ (where|that|which|who) .+ (of|by|in|for))\b",
+    ),
 )
 
 
@@ -68,42 +107,3 @@ def kind_of(text: str) -> QueryKind:
         if re.search(pattern, lowered):
             return kind
     return QueryKind.UNKNOWN
-
-
-class RulesRouter:
-    """Hard rules: nothing stored, everything fits, an earlier time, otherwise every memory that ranks."""
-
-    def route(self, query: Query, situation: Situation) -> Route:
-        kind = query.kind if query.kind is not QueryKind.UNKNOWN else kind_of(query.text)
-        names = [c.name for c in situation.candidates]
-        parametric = [c.name for c in situation.candidates if Capability.PARAMETRIC in c.capabilities]
-        if not situation.live and not parametric:
-            return Route((), "nothing is stored in this namespace yet", dict.fromkeys(names, "empty"), kind)
-        skipped: dict[str, str] = {}
-        if query.as_of is not None:
-            skipped |= {
-                c.name: "holds the present only" for c in situation.candidates if Capability.AS_OF not in c.capabilities
-            }
-        fits = situation.history_tokens is not None and situation.history_tokens <= situation.context_tokens
-        if "context" in names and "context" not in skipped:
-            if fits and not situation.ranking:
-                others = dict.fromkeys((n for n in names if n != "context"), "the whole history fits")
-                return Route(("context",), "the whole history fits into the model's context", others, kind)
-            skipped["context"] = "the hits are ranked" if situation.ranking else "the history is too long to show whole"
-        chosen = tuple(n for n in names if n not in skipped)
-        if not chosen:
-            return Route((), "no memory that is switched on can answer for an earlier time", skipped, kind)
-        return Route(chosen, f"asked every memory that ranks ({kind.value} question)", skipped, kind)
-
-
-class StaticRouter:
-    """Always asks the same memories: all of them, or those given."""
-
-    def __init__(self, memories: Sequence[str] | None = None) -> None:
-        self._memories = memories
-
-    def route(self, query: Query, situation: Situation) -> Route:
-        names = [c.name for c in situation.candidates]
-        chosen = tuple(n for n in names if self._memories is None or n in self._memories)
-        skipped = {n: "not among the memories given" for n in names if n not in chosen}
-        return Route(chosen, "static", skipped, query.kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])|\n{2,}|\n(?=\s*[-*•#])")
 _ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|Nr|vs|etc|e\.g|i\.e|bzw|ca|Jr|Sr|[A-Z])\.$")
@@ -35,10 +36,13 @@ def sentences(text: str) -> list[str]:
 
 def words(text: str) -> list[str]:
     """The words of a text, folded and stripped of accents."""
+    if text.isascii():  # nothing to fold: most texts, in a tenth of the time
+        return _WORD.findall(text.lower())
     folded = unicodedata.normalize("NFKD", text.casefold())
     return _WORD.findall("".join(c for c in folded if not unicodedata.combining(c)).replace("’", "'"))
 
 
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """A light English stem, so that 'moved' meets 'moves'; other languages pass through."""
     word = word.removesuffix("'s")

@@ -41,7 +41,7 @@ class Settings(BaseModel):
     local_model: str | None = Field(default=None, description="weights that can be edited: demo, a path, or none")
     embedder: str = Field(default="minilm", description="minilm, hf:PATH, openai:NAME (by base_url), or hash")
     memories: tuple[str, ...] = Field(default=DEFAULT_MEMORIES, description="those that are switched on")
-    router: str = Field(default="rules", description="what decides which memories a question goes to")
+    router: str = Field(default="calibrated", description="what decides who is asked: calibrated, rules, static or llm")
     k: int = Field(default=10, ge=1, le=1000, description="how many records a question recalls")
     approval: Literal["auto", "ask"] = Field(default="auto", description="ask: what a person writes waits as well")
     recall_timeout_s: float = Field(default=5.0, gt=0, description="after which a memory is left out of an answer")
@@ -95,7 +95,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"no setting named '{name}'; known: {', '.join(model.model_fields)}"
-    return f"setting '{name}' = {fault['input']!r} is not right: {fault['msg'].lower()}"
+    return f"setting '{name}' = {fault['input']!r} is not right: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -53,6 +53,8 @@ def _step(event: Event) -> dict[str, Any] | None:
                 "kind": event.kind,
                 "skipped": dict(event.skipped),
                 "ms": event.ms,
+                **({"abstain": event.abstain} if event.abstain else {}),
+                **({"decision": dict(event.decision)} if event.decision else {}),
             }
         case MemoryAsked():
             return {"memory": event.memory, "k": event.k}

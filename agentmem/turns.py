@@ -18,6 +18,7 @@ from agentmem.budget import TurnBudget
 from agentmem.errors import AgentmemError
 from agentmem.events import Answer, Event
 from agentmem.records import Hit, Recall, Receipt, Record
+from agentmem.router import Route, Situation
 
 T = TypeVar("T")
 _AHEAD = 256  # items that may wait for whoever listens
@@ -46,6 +47,9 @@ class Turn:
     answer: Answer | None = None
     resumed: bool = False
     recalled: dict[str, Recall] = field(default_factory=dict)  # by memory, what this process was told
+    probed: dict[str, Recall] = field(default_factory=dict)  # asked by the router to decide
+    route: Route | None = None  # where this process sent the question, and what that was decided by
+    situation: Situation | None = None
     hits: list[Hit] | None = None  # the evidence, when this process composed it
     before: list[Record] | None = None  # the thread's turns before this one, newest first
     sink: Callable[[Event | None], None] | None = None

@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     from agentmem.agent import Agent
 
     report = Report("overhead", {k: v for k, v in vars(options).items() if k != "json"})
-    world = _World(options.seed)
+    world = World(options.seed)
     memories = tuple(name.strip() for name in options.memories.split(","))
     with tempfile.TemporaryDirectory() as folder:
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
 def _measure(
     report: Report,
     agent: object,
-    world: _World,
+    world: World,
     size: int,
     options: argparse.Namespace,
     *,
@@ -122,7 +122,7 @@ def _timed(call: Callable[[int], object], n: int) -> list[float]:
     return out
 
 
-class _World:
+class World:
     """Made-up sentences: words by Zipf's law, fifteen to a sentence."""
 
     def __init__(self, seed: int) -> None:

@@ -106,11 +106,13 @@ def _ask(agent: Agent, questions: Sequence[Question], depth: int) -> Answers:
         found = agent.search(question.text, namespace=question.namespace, k=depth, readonly=True)
         answers.ms[FUSED].append(1000 * (time.perf_counter() - started))
         answers.ranked[FUSED].append((question, _items(found.hits)))
-        for recall in found.recalls:
+        for name in agent.home.views.names():  # each by itself, whatever the router chose
+            alone = agent.search(question.text, namespace=question.namespace, k=depth, memory=name, readonly=True)
+            (recall,) = alone.recalls
             if recall.error is not None:
-                raise BadInput(f"{recall.memory} failed on '{question.text}': {recall.error}")
-            answers.ms[recall.memory].append(recall.ms)
-            answers.ranked[recall.memory].append((question, _items(recall.hits)))
+                raise BadInput(f"{name} failed on '{question.text}': {recall.error}")
+            answers.ms[name].append(recall.ms)
+            answers.ranked[name].append((question, _items(recall.hits)))
     return answers
 
 

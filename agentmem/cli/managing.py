@@ -24,6 +24,7 @@ def register(command: Command) -> None:
     import_.add_argument(
         "--from",
         dest="format",
+        default="auto",
         choices=("auto", "chatgpt", "claude", "jsonl", "markdown", "mem0-export", "mem0-history"),
         help="the program that wrote it (auto: look)",
     )

@@ -31,6 +31,7 @@ class Options:
     model: str | None = None
     local_model: str | None = None
     memories: str | None = None
+    router: str | None = None
     assignments: tuple[str, ...] = ()
     readonly: bool = False
     json: bool = False
@@ -39,7 +40,12 @@ class Options:
         """The agent that these options describe."""
         from agentmem.agent import Agent
 
-        given: dict[str, Any] = {"model": self.model, "local_model": self.local_model, "memories": self.memories}
+        given: dict[str, Any] = {
+            "model": self.model,
+            "local_model": self.local_model,
+            "memories": self.memories,
+            "router": self.router,
+        }
         return Agent.open(
             self.home,
             namespace=self.namespace,
@@ -66,6 +72,7 @@ class Options:
             model=arguments.model,
             local_model=arguments.local_model,
             memories=arguments.memories,
+            router=arguments.router,
             assignments=tuple(arguments.assignments or ()),
             readonly=bool(arguments.readonly),
             json=bool(arguments.json),
@@ -85,6 +92,7 @@ def add_global_options(parser: argparse.ArgumentParser, *, json: bool = True) ->
     option("--model", metavar="MODEL", help="extractive, openai:NAME, local:PATH, provider:NAME")
     option("--local-model", metavar="PATH", help="weights that can be edited: demo, or a folder")
     option("--memories", metavar="A,B,C", help="which memories are switched on")
+    option("--router", metavar="NAME", help="what decides who is asked: calibrated, rules, static or llm")
     option("--set", dest="assignments", action="append", metavar="NAME=VALUE", help="a setting, or MEMORY.NAME=VALUE")
     option("--readonly", action="store_true", help="leave no trace in the home")
     if json:
@@ -98,6 +106,7 @@ GLOBAL_DEFAULTS: Mapping[str, Any] = {
     "model": None,
     "local_model": None,
     "memories": None,
+    "router": None,
     "assignments": None,
     "readonly": False,
     "json": False,

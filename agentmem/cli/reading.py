@@ -84,6 +84,8 @@ def _recall(options: Options, arguments: argparse.Namespace) -> int:
         lines += ["not answered:", *failed]
     if arguments.why:
         lines += ["", f"route: {found.route.reason}"]
+        told = found.route.decision.get("p", {})
+        lines += [f"  {key or 'nothing'}: {p:.2f}" for key, p in sorted(told.items(), key=lambda one: -one[1])]
         lines += [f"  {name} not asked: {why}" for name, why in found.route.skipped.items()]
         lines += [
             f"  {r.memory}: {r.abstain or r.error or f'{len(r.hits)} hits'} in {r.ms:.1f} ms" for r in found.recalls

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +23,11 @@ from agentmem.journal.engine import open_engine, reading, shrink, url_of, writin
 from agentmem.journal.feed import Feed
 from agentmem.journal.reader import Reader
 from agentmem.journal.schema import blob_refs, changes, migrate, records, set_aside, touches, versions
-from agentmem.journal.transaction import PERSON, Transaction
+from agentmem.journal.transaction import PERSON, Transaction, in_parts
 from agentmem.journal.undo import drop_derived, undo
 from agentmem.records import Draft, Receipt, Status, Update
 
+_TOUCHES = 2048  # that are written at once; those of a process that is killed are lost
 # built once: making a statement takes longer than running it
 _LAST_CHANGE = sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq.desc()).limit(1)
 _LAST_VERSION = sa.select(sa.func.max(versions.c.id))
@@ -64,6 +66,7 @@ class Journal:
         self.records = Reader(self.engine)
         self.feed = Feed(self.engine)
         self._touched: dict[str, tuple[int, float]] = {}
+        self._touching = threading.Lock()
 
     def close(self) -> None:
         self.flush_touches()
@@ -182,22 +185,25 @@ class Journal:
     def touch(self, record_ids: Iterable[str]) -> None:
         """Count that these records answered; written in batches, outside undo and export."""
         now = self._clock.now()
-        for record_id in record_ids:
-            hits, _ = self._touched.get(record_id, (0, 0.0))
-            self._touched[record_id] = (hits + 1, now)
-        if len(self._touched) >= 256:
+        with self._touching:
+            for record_id in record_ids:
+                hits, _ = self._touched.get(record_id, (0, 0.0))
+                self._touched[record_id] = (hits + 1, now)
+            full = len(self._touched) >= _TOUCHES
+        if full:
             self.flush_touches()
 
     def flush_touches(self) -> None:
-        touched, self._touched = self._touched, {}
+        with self._touching:
+            touched, self._touched = self._touched, {}
         if not touched or self.readonly:
             return
         with writing(self.engine) as connection:
-            old = {
-                r.record_id: r.hits
-                for r in connection.execute(sa.select(touches).where(touches.c.record_id.in_(list(touched))))
-            }
-            connection.execute(touches.delete().where(touches.c.record_id.in_(list(touched))))
+            old: dict[str, int] = {}
+            for part in in_parts(list(touched)):
+                chosen = touches.c.record_id.in_(part)
+                old |= {r.record_id: r.hits for r in connection.execute(sa.select(touches).where(chosen))}
+                connection.execute(touches.delete().where(chosen))
             connection.execute(
                 touches.insert(),
                 [{"record_id": i, "hits": h + old.get(i, 0), "last_at": at} for i, (h, at) in touched.items()],

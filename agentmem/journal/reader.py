@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from agentmem.errors import NotFound
 from agentmem.journal.codec import record_of
 from agentmem.journal.engine import reading
+from agentmem.journal.recent import Recent
 from agentmem.journal.schema import changes, derivations, records, touches, transactions, versions
 from agentmem.records import HistoryEntry, Namespace, Record, Status, path_of
 
@@ -66,6 +68,7 @@ class Reader:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._recent = Recent()
 
     # ---- one and many
 
@@ -77,14 +80,27 @@ class Reader:
         ids = list(dict.fromkeys(record_ids))
         if not ids:
             return found
-        with reading(self._engine) as connection:
-            query = _BY_ID
-            if as_of is not None:
+        if as_of is None:
+            kept = self._recent.at(self.head())  # the head first: what is read after it is no older
+            found = {i: record for i in ids if (record := kept.records.get(i)) is not None}
+            missing = [i for i in ids if i not in found]
+            if missing:
+                with reading(self._engine) as connection:
+                    read = self._by_ids(connection, _BY_ID, missing)
+                kept.put(read.values())
+                found |= read
+        else:
+            with reading(self._engine) as connection:
                 query = self._select(self._seq_at(connection, as_of)).where(records.c.id.in_(_IDS))
-            for start in range(0, len(ids), _MANY):
-                rows = connection.execute(query, {"ids": ids[start : start + _MANY]}).all()
-                found.update((row.id, _record(row)) for row in rows if row.data is not None)
+                found = self._by_ids(connection, query, ids)
         return {i: found[i] for i in ids if i in found}
+
+    def _by_ids(self, connection: sa.Connection, query: sa.Select[Any], ids: Sequence[str]) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        for start in range(0, len(ids), _MANY):
+            rows = connection.execute(query, {"ids": ids[start : start + _MANY]}).all()
+            found.update((row.id, _record(row)) for row in rows if row.data is not None)
+        return found
 
     def statuses(self, record_ids: Sequence[str]) -> dict[str, Status]:
         """Where records stand, undone and purged ones included; ids that never were are left out."""
@@ -204,6 +220,10 @@ class Reader:
         self, *, namespace: Namespace = (), kinds: Sequence[str] | None = None, at_most: int | None = None
     ) -> int:
         """How many live records there are; counting stops at ``at_most``, since it reads every one of them."""
+        counts = self._recent.at(self.head()).counts
+        key = (namespace, None if kinds is None else tuple(kinds), at_most)
+        if key in counts:
+            return counts[key]
         query = sa.select(records.c.id).where(records.c.status == Status.ACTIVE.value)
         scope = in_namespace(records.c.namespace, namespace)
         if scope is not None:
@@ -212,9 +232,26 @@ class Reader:
             query = query.where(records.c.kind.in_(list(kinds)))
         with reading(self._engine) as connection:
             counted = sa.select(sa.func.count()).select_from(query.limit(at_most).subquery())
-            return int(connection.execute(counted).scalar_one())
+            counts[key] = int(connection.execute(counted).scalar_one())
+        return counts[key]
+
+    def count_by_kind(self, *, namespace: Namespace = (), at_most: int | None = None) -> dict[str, int]:
+        """How many live records there are of each kind; counting stops at ``at_most`` records."""
+        query = sa.select(records.c.kind).where(records.c.status == Status.ACTIVE.value)
+        scope = in_namespace(records.c.namespace, namespace)
+        if scope is not None:
+            query = query.where(scope)
+        some = query.limit(at_most).subquery()
+        with reading(self._engine) as connection:
+            counted = connection.execute(sa.select(some.c.kind, sa.func.count()).group_by(some.c.kind))
+            return {str(kind): int(count) for kind, count in counted}
 
     def head(self) -> int:
+        if self._engine.dialect.name == "sqlite":  # several times in every recall: past SQLAlchemy it is much quicker
+            with contextlib.closing(self._engine.raw_connection()) as raw, contextlib.closing(raw.cursor()) as cursor:
+                cursor.execute("SELECT max(seq) FROM changes")
+                (last,) = cursor.fetchone() or (0,)
+                return int(last or 0)
         with reading(self._engine) as connection:
             return int(connection.execute(_HEAD).scalar() or 0)
 

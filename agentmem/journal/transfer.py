@@ -63,6 +63,18 @@ def _log_lines(journal: Journal) -> Iterator[tuple[dict[str, Any], set[str]]]:
                 yield {"table": table.name, **values}, {values["digest"]} if table is blob_refs else set()
 
 
+def is_export(source: Path) -> bool:
+    """Whether this looks like an export of agentmem: a folder with its files, or a file that names its format."""
+    if source.is_dir():
+        return any((source / name).exists() for name in ("log.jsonl", "state.jsonl"))
+    try:
+        with source.open(encoding="utf-8") as file:
+            head = json.loads(file.readline(10_000))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(head, dict) and head.get("format") in (STATE, LOG)
+
+
 def import_(journal: Journal, source: Path) -> Receipt:
     """Read an export (a folder, or its .jsonl file); the receipt says what was left out and why."""
     folder = source if source.is_dir() else source.parent

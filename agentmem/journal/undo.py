@@ -6,7 +6,7 @@ or corrected was derived from what it created. What memories derived by themselv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,8 @@ GROUP = "group:"
 """Transactions whose cause begins so belong together and are undone together."""
 
 _NOT_YET = (Status.ABSENT.value, Status.PENDING.value)
+"""What a record stood at before it counted: what was derived from it since goes along when it is set back."""
+
 _GONE = (Status.ABSENT.value, Status.PURGED.value)
 
 
@@ -41,19 +43,33 @@ def undo(tx: Transaction, receipt_id: str, *, cascade: bool = False) -> None:
         if State(row.version_id, row.status) != target:
             moves.append((row, target, None))
     tx.move_many(moves, op="undo")
-    # what was derived from a change that waits for approval again was derived after the approval
     drop_derived(tx, [c.record_id for c in order if _before(c).status in _NOT_YET], "undo")
+    reworded = {c.record_id: int(c.seq) for c in order if _before(c).version_id != c.after_version}
+    drop_derived(tx, list(reworded), "undo", after=reworded, besides=first)
 
 
-def drop_derived(tx: Transaction, record_ids: Sequence[str], op: str) -> None:
-    """Take along what memories derived from records that are no longer live (and what they derived from that)."""
+def drop_derived(
+    tx: Transaction,
+    record_ids: Sequence[str],
+    op: str,
+    *,
+    after: Mapping[str, int] | None = None,
+    besides: Iterable[str] = (),
+) -> None:
+    """Take along what memories derived from records that are no longer live (and what they derived from that).
+
+    With ``after`` only what was derived later than that change of its parent goes: the parent is as it was before.
+    Records of ``besides`` stay.
+    """
     status = Status.RETRACTED.value if op == "retract" else Status.ABSENT.value
-    seen = set(record_ids)
+    seen = {*record_ids, *besides}
     parents = list(record_ids)
+    late = after or {}
     while parents:
         children: dict[str, tuple[sa.Row[Any], str]] = {}
         for parent, child in _children(tx, parents):
-            if child.id not in seen and child.status not in (*_GONE, status):
+            is_of_it = child.created_seq > late.get(parent, -1)
+            if is_of_it and child.id not in seen and child.status not in (*_GONE, status):
                 children.setdefault(child.id, (child, parent))
         seen |= children.keys()
         kept = _stated_by_person(tx, list(children))

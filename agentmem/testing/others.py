@@ -9,7 +9,7 @@ import pytest
 
 from agentmem.contract import Capability
 from agentmem.home import Home
-from agentmem.panels import Table
+from agentmem.panels import Graph, Table
 from agentmem.records import Draft, Query
 from agentmem.router import Candidate, Route, Situation
 from agentmem.testing.guards import Snapshot, guarded
@@ -106,5 +106,8 @@ class PanelContract:
                     for row in table.rows:
                         assert len(row) == len(table.columns), f"has a row of {len(row)} cells: {row}"
                         assert all(isinstance(cell, str) for cell in row), f"has a cell that is no text: {row}"
+                    if hasattr(panel_class, "asks"):
+                        about = panel_class().about(home, namespace, table.rows[0][0] if table.rows else "nobody")
+                        assert isinstance(about, Table | Graph), f"answers with a {type(about).__name__}"
                 changed = before.difference(Snapshot.of(tmp_path / name))
                 assert not changed, f"writes into the home: {changed[0]}"

@@ -198,6 +198,7 @@ class Bm25Memory(Memory):
             self._seen = -1
         if self._seen == -1 or (readonly and self._table.version() != self._seen):
             self._seen = self._table.version()
+            self._table.forget()
             self._load(self._table)
         return self._table
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from agentmem.embed.sidecar import in_parts, open_sidecar, shrink, writing
 from agentmem_bm25.scoring import Collection
 
+_KNOWN = 20_000  # documents that are kept in memory
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS documents(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, length INTEGER NOT NULL,
@@ -48,6 +49,7 @@ class DocumentTable:
         """``signature`` says how texts become terms; documents made otherwise are dropped and `applied` is 0 again."""
         self._db: sqlite3.Connection = open_sidecar(folder / "bm25.db", _SCHEMA, readonly=readonly)
         self._readonly = readonly
+        self._known: dict[int, Document] = {}  # documents read lately: one never changes, it can only go
         if not readonly and self.note("signature") != signature:
             with writing(self._db):
                 for table in ("meta", "documents", "frequencies"):
@@ -109,6 +111,8 @@ class DocumentTable:
                     "terms": self.number("terms") + sum(d.length for d in entering) - sum(d.length for d in leaving),
                 }
             )
+        for document in leaving:
+            self._known.pop(document.number, None)
         return entering, [document.number for document in leaving]
 
     def _count(self, leaving: Sequence[Document], entering: Sequence[Document]) -> None:
@@ -139,11 +143,19 @@ class DocumentTable:
 
     def by_numbers(self, numbers: Iterable[int]) -> list[Document]:
         """The live ones among them."""
-        return [
-            Document(*row)
-            for marks, part in in_parts(numbers)
-            for row in self._db.execute(f"SELECT * FROM documents WHERE number IN ({marks})", part)
-        ]
+        wanted = list(dict.fromkeys(numbers))
+        found = [self._known[number] for number in wanted if number in self._known]
+        missing = [number for number in wanted if number not in self._known]
+        for marks, part in in_parts(missing):
+            rows = self._db.execute(f"SELECT * FROM documents WHERE number IN ({marks})", part)
+            found += [self._known.setdefault(row[0], Document(*row)) for row in rows]
+        if len(self._known) > _KNOWN:
+            self._known.clear()
+        return found
+
+    def forget(self) -> None:
+        """Read documents anew: another process may have taken some out."""
+        self._known.clear()
 
     def after(self, number: int) -> Iterator[Document]:
         """Live documents with a higher number, in order."""

@@ -18,7 +18,7 @@ class ContextMemory(Memory):
     """The whole history while it fits."""
 
     name = "context"
-    capabilities = Capability.AS_OF | Capability.SHARED_READ
+    capabilities = Capability.AS_OF | Capability.SHARED_READ | Capability.WHOLE
     Config = ContextConfig
 
     def apply(self, changes: Sequence[Change]) -> None:

@@ -20,6 +20,8 @@ from agentmem_hipporag.vectors import Vectors
 
 _EVIDENCE = 2  # passages of the first hop that the second one starts from
 ROUNDS = 3  # of asking a chat model what is missing
+_TOLD = 3  # hits whose way through the graph is told; finding one takes as long as the walk
+_UNLINKED = 0.02  # of its weight: a question that names nothing was answered by similarity alone, as vectors do
 _SHOWN = 1_500  # characters of a passage that a chat model is shown
 
 
@@ -117,11 +119,13 @@ def _tell(index: GraphIndex, ranking: Ranking, names: int, sight: Sight, k: int)
     """Records for pages, ties broken by record id, the path of each, and figures for a router."""
     keys = index.store.keys_of(ranking.pages)
     order = sorted(zip(ranking.scores, ranking.pages, strict=True), key=lambda hit: (-hit[0], keys[hit[1]]))[:k]
-    paths = [_path(index, ranking, page, sight) for _, page in order]
+    paths = [_path(index, ranking, page, sight) for _, page in order[:_TOLD]]
+    paths += [("near in the graph to what the question names", ())] * (len(order) - len(paths))
     found = [Found(keys[page], score, why, path) for (score, page), (why, path) in zip(order, paths, strict=True)]
     scores = [hit.score for hit in found]
     hops = [len(hit.path) - 1 for hit in found if hit.path]
     signals = {
+        "trust": 1.0 if ranking.links else _UNLINKED,
         "linked": len({link.said for link in ranking.links}) / max(names, 1) if ranking.links else 0.0,
         "links": float(len(ranking.links)),
         "margin": (scores[0] - scores[1]) / scores[0] if len(scores) > 1 and scores[0] > 0 else 0.0,

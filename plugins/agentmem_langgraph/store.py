@@ -37,6 +37,7 @@ ACTOR = "agent"
 _DEPTH = 100  # hits that a question asks for at least, so that the pages of one search fit together
 _DEEPEST = 10_000
 _MINUTE_S = 60.0
+_MANY = 200  # puts of one batch that are indexed at once
 
 Place = tuple[Namespace, str]
 
@@ -257,6 +258,8 @@ class JournalStore(BaseStore):
                     drop_derived(tx, [row.id], "retract")
         receipt = tx.receipt()
         self._observe(receipt)
+        if len(puts) >= _MANY:  # a query that had to index them first would be cut off
+            self._agent.home.views.catch_up()
         written = self._agent.home.journal.records.get_many([ids[place] for place, draft in drafts.items() if draft])
         self._refresh(written.values())  # a put that changes nothing is a use all the same
 

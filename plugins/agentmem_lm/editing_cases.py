@@ -27,6 +27,11 @@ class Case:
     target: str
     request: EditRequest
 
+    @property
+    def prompt(self) -> str:
+        """By which `everything` asks for the fact that was edited."""
+        return first_wording(self.fact)
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -98,6 +103,21 @@ def asked(world: World, edits: Sequence[Case], seed: int, *, others: int = 100) 
         if probe.subject not in done:
             out.append(Asked("context", probe.prompt, probe.answer, probe.answer))
     return out
+
+
+def everything(world: World) -> list[Asked]:
+    """Every fact of the world, asked once in the first wording of its training."""
+    return [Asked("world", first_wording(fact), fact.object, fact.object) for fact in world.facts]
+
+
+def first_wording(fact: Fact) -> str:
+    """The fact's prompt in the first wording of its relation."""
+    return WORDINGS[fact.relation].statements[0].format(fact.subject)
+
+
+def says_answer(text: str, answer: str) -> bool:
+    """Whether a generated text is exactly the answer, its full stop apart."""
+    return text.strip().removesuffix(".") == answer
 
 
 def _unchanged(score: str, draws: Draws, fact: Fact) -> Asked:

@@ -86,6 +86,10 @@ class EditMemory(Memory):
         """(why these do not fit beside the standing edits, or nothing; figures for each of them)."""
         return "", [{}] * len(wishes)
 
+    def prepare(self) -> None:
+        """Find out now what is needed once a model: the site, the probe set, statistics of ordinary text."""
+        _ = self.layer, self.probes
+
     # ---- the contract
 
     def vet(self, requests: Sequence[EditRequest]) -> None:
@@ -138,9 +142,11 @@ class EditMemory(Memory):
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
-        started = time.process_time()
+        """Counts the CPU seconds of the block to a part; what it spends on another part inside is not its own."""
+        started, before = time.process_time(), sum(self.spent_s.values())
         yield
-        self.spent_s[part] += time.process_time() - started
+        inside = sum(self.spent_s.values()) - before
+        self.spent_s[part] += time.process_time() - started - inside
 
     def _examined(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> list[Verdict]:
         """A verdict for each wish. When a batch as a whole changes too much, its halves are tried in order, so that of

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from agentmem.contract import Capability, Memory
+from agentmem.contract import Capability, Context, Memory
 from agentmem.errors import ModelError
 from agentmem.records import Change, CheckLine, Hit, Query, Recall, Record, Trust
 from agentmem_lm.config import LmConfig
@@ -25,6 +25,10 @@ class LmMemory(Memory):
     kinds: ClassVar[frozenset[str]] = frozenset({"answer"})  # nothing of that kind is ever written
     capabilities = Capability.NEEDS_LOCAL_MODEL | Capability.PARAMETRIC
     Config = LmConfig
+
+    def __init__(self, context: Context, config: LmConfig | None = None) -> None:
+        super().__init__(context, config)
+        self._kept: tuple[object, tuple[Record, ...]] | None = None
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Nothing to index: knowledge is in the weights."""
@@ -48,6 +52,9 @@ class LmMemory(Memory):
             return Recall(abstain=str(error))
         answer = done.text.strip()
         confidence = answer_confidence(model, answer, done.log_probabilities)
+        told = None if config.base else self._told(query, answer)
+        if told is not None:
+            confidence = told_confidence(told)
         signals = {"confidence": confidence}
         if model.manners.says_unknown(answer):
             return Recall(abstain=f"model {model.name!r} says that it does not know", signals=signals)
@@ -64,10 +71,30 @@ class LmMemory(Memory):
             trust=Trust.AGENT,
             speaker=model.name,
             attributes={"parametric": True, "model": model.name, "answer": answer, "confidence": confidence},
+            derived_from=() if told is None else (told.id,),
         )
         calibrated = "calibrated" if model.manners.calibrated else "not calibrated"
+        if told is not None:
+            calibrated = "of an edit, by how it was admitted"
         why = f"parametric: from the weights of {model.name!r}, confidence {confidence:.2f} ({calibrated})"
         return Recall(hits=(Hit(record, confidence, why, memory=self.name),), signals=signals)
+
+    def _told(self, query: Query, answer: str) -> Record | None:
+        """The live, examined edit that this answer repeats: its subject is in the question, its target the answer."""
+        asked, said = query.text.casefold(), answer.casefold().rstrip(".")
+        for record in self._edits(query):
+            subject, target = (record.subject or "").casefold(), (record.object or "").casefold()
+            if subject and subject in asked and said == target and record.attributes["admission"]["figures"]:
+                return record
+        return None
+
+    def _edits(self, query: Query) -> tuple[Record, ...]:
+        """All live edits in scope, read again when the journal has grown."""
+        key = (self.context.records.head(), query.namespace, query.as_of)
+        if self._kept is None or self._kept[0] != key:
+            found = self.context.records.find(namespace=query.namespace, kinds=("edit",), as_of=query.as_of)
+            self._kept = (key, tuple(record for record in found if "admission" in record.attributes))
+        return self._kept[1]
 
     def check(self) -> Sequence[CheckLine]:
         """What is open, and whether its confidence means anything."""
@@ -80,6 +107,18 @@ class LmMemory(Memory):
                 CheckLine("note", f"lm: {model.name} has no calibration; its confidence is a raw probability", remedy),
             )
         return (CheckLine("ok", f"lm: {model.name}, calibrated"),)
+
+
+def told_confidence(edit: Record) -> float:
+    """The chance that an admitted edit is said in a further wording, from those it was said in when it was examined.
+
+    The mean of a binomial share under Jeffreys' prior, (right + 1/2) / (tried + 1): the model's own probability means
+    nothing here, since the optimisation of an edit stops at a given one.
+    """
+    figures = edit.attributes["admission"]["figures"]
+    others = len(edit.attributes.get("request", {}).get("paraphrases", ()))
+    right = float(figures.get("rewrite", 0.0)) + others * float(figures.get("paraphrase", 0.0))
+    return (right + 0.5) / (1 + others + 1)
 
 
 def answer_confidence(model: CausalModel, answer: str, log_probabilities: Sequence[float]) -> float:

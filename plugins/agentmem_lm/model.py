@@ -70,6 +70,11 @@ class CausalModel:
                     self._fingerprint = _hash_of(self.net)
             return self._fingerprint
 
+    def base_changed(self) -> None:
+        """To be called by whoever puts another part into the base itself, for good: it is another model now."""
+        with self._lock:
+            self._fingerprint = None
+
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """The tokens that end a text, from the generation settings and the tokenizer."""

@@ -35,6 +35,20 @@ class MemitMemory(EditMemory):
     mount_order: ClassVar[int] = 10
     config: MemitConfig
 
+    def prepare(self) -> None:
+        super().prepare()
+        _ = self._moment, self._null
+
+    @staticmethod
+    def bytes_of(d_model: int, d_inner: int, *, half: bool) -> dict[str, float]:
+        """Bytes of an edit on disk; mounted it has none of its own. ``once``: the kept base matrix and the moments."""
+        import torch
+        from safetensors.torch import save
+
+        size = len(save({"key": torch.zeros(d_inner).half(), "delta": torch.zeros(d_model).half()}))
+        once = (2.0 if half else 4.0) * d_model * d_inner + 4.0 * d_inner**2
+        return {"disk.one_key": float(size), "memory.one_key": 0.0, "memory.once": once}
+
     # ---- computing
 
     def compute(self, wishes: Sequence[Wish], standing: Sequence[Record]) -> list[dict[str, bytes]]:
@@ -49,7 +63,7 @@ class MemitMemory(EditMemory):
         for start in range(0, len(wishes), config.group):
             groups = [[wish] for wish in wishes[start : start + config.group]]
             for shift in optimise(self.model, self.layer, groups, settings):
-                out.append({BLOB: save({"key": shift.keys.mean(0).half(), "delta": shift.delta})})
+                out.append({BLOB: save({"key": shift.keys.mean(0).half(), "delta": shift.delta.half()})})
         return out
 
     def room(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> tuple[str, list[Mapping[str, float]]]:
@@ -117,7 +131,7 @@ class MemitMemory(EditMemory):
         ordered = sorted(edits, key=lambda edit: (edit["key"].tolist(), edit["delta"].tolist()))  # a set has no order
         place = {id(edit): index for index, edit in enumerate(ordered)}
         keys = torch.stack([edit["key"].float() for edit in ordered])
-        shifts = torch.stack([edit["delta"] for edit in ordered])
+        shifts = torch.stack([edit["delta"].float() for edit in ordered])
         solved = solve(keys, shifts, self._moment, self.config.strength, self._null)
         back = torch.tensor([place[id(edit)] for edit in edits])
         return type(solved)(solved.change, solved.reached[back])

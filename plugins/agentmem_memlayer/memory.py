@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentmem.contract import Capability
-from agentmem.records import CheckLine, Hit, Namespace, Query, Recall, Record
+from agentmem.records import Change, CheckLine, Hit, Namespace, Query, Recall, Record
 from agentmem_lm.edits import EditMemory, request_of
 from agentmem_lm.mounting import ORDER_LAYER
 from agentmem_memlayer.config import MemlayerConfig
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from agentmem_lm.requests import Wish
     from agentmem_memlayer.layer import Addressing, Rows, Shape
     from agentmem_memlayer.writing import RowDelta
+
+_ANSWER_TOKENS = 8  # of the base's answers, to tell whether two prompts ask for the same
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class MemlayerMemory(EditMemory):
     Config: ClassVar[type[MemlayerConfig]] = MemlayerConfig
     mount_order: ClassVar[int] = ORDER_LAYER
     config: MemlayerConfig
+
+    def __init__(self, context: Any, config: Any = None) -> None:
+        self._mounted_last: tuple[Hashable, dict[str, RowDelta]] | None = None
+        super().__init__(context, config)
 
     # ---- computing
 
@@ -121,9 +127,7 @@ class MemlayerMemory(EditMemory):
         """The rows of several wishes about one subject; from the folder when they were needed before."""
         from agentmem_memlayer.writing import RowDelta
 
-        own = {prompt for wish in wishes for prompt in wish.prompts}
-        kept = [replace(wish, preserve=tuple(p for p in wish.preserve if p not in own)) for wish in wishes]
-        ordered = sorted(kept, key=lambda wish: (wish.prompts, wish.target))  # a set has no order
+        ordered = sorted(self._agreeing(wishes), key=lambda wish: (wish.prompts, wish.target))  # a set has no order
         said = [(wish.subject, wish.target, wish.prompts, wish.preserve) for wish in ordered]
         parts = f"{self.blob_name}{self.config.model_dump_json()}{said}"
         name = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
@@ -139,6 +143,19 @@ class MemlayerMemory(EditMemory):
                     draft.write_bytes(self._held[name].to_bytes())
                     draft.replace(path)
         return self._held[name]
+
+    def _agreeing(self, wishes: Sequence[Wish]) -> list[Wish]:
+        """The wishes without prompts to preserve that ask for what another of them changes.
+
+        Those are its own wordings, and prompts which the base answers as it answers the other's.
+        """
+        own = {prompt for wish in wishes for prompt in wish.prompts}
+        asked = list(dict.fromkeys(prompt for wish in wishes for prompt in wish.preserve if prompt not in own))
+        prompts = [*asked, *(wish.prompts[0] for wish in wishes)]
+        said = self.model.generate(prompts, max_new_tokens=_ANSWER_TOKENS, stop=("\n", "."), base=True)
+        changed = {text.strip() for text in said[len(asked) :]}
+        free = {prompt for prompt, text in zip(asked, said, strict=False) if text.strip() not in changed}
+        return [replace(wish, preserve=tuple(p for p in wish.preserve if p in free)) for wish in wishes]
 
     def _edits(self, live: Sequence[Record]) -> list[_Edit]:
         latest = {(record.subject, record.relation): record for record in live}
@@ -163,8 +180,21 @@ class MemlayerMemory(EditMemory):
     def erase(self) -> None:
         """Forget what is held and what was computed jointly: it came of the records that were purged."""
         self._held.clear()
+        self._mounted_last = None
         for path in self.cache.glob("joint-*.safetensors"):
             path.unlink()
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        super().apply(changes)
+        self._mounted_last = None
+
+    def _mounted(self, namespace: Namespace, as_of: float | None) -> dict[str, RowDelta]:
+        """The rows of each subject with live edits there; kept until others are live."""
+        live = self.mountable(namespace, as_of)
+        key = tuple((record.id, record.version_id) for record in live)
+        if self._mounted_last is None or self._mounted_last[0] != key:
+            self._mounted_last = (key, self._by_subject(self._edits(live)))
+        return self._mounted_last[1]
 
     # ---- mounting
 
@@ -175,14 +205,12 @@ class MemlayerMemory(EditMemory):
     def mount_key(self, namespace: Namespace, as_of: float | None) -> Hashable | None:
         """The live edits; what they still lack is computed here, where the model is free to run."""
         key = super().mount_key(namespace, as_of)
-        if key is not None:
-            edits = self._edits(self.mountable(namespace, as_of))
-            self._by_subject(edits)
-            _ = self.addressing if edits else None
+        if key is not None and self._mounted(namespace, as_of):
+            _ = self.addressing
         return key
 
     def mount_into(self, model: CausalModel, namespace: Namespace, as_of: float | None) -> Callable[[], None]:
-        return self._attach(model, self._edits(self.mountable(namespace, as_of)))
+        return self._attach(model, self._mounted(namespace, as_of))
 
     def trial(
         self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]
@@ -199,7 +227,7 @@ class MemlayerMemory(EditMemory):
         @contextmanager
         def mounted() -> Iterator[None]:
             with self.model.bare():
-                end = self._attach(self.model, edits)
+                end = self._attach(self.model, self._by_subject(edits))
                 try:
                     with self.model.as_it_is():
                         yield
@@ -208,12 +236,12 @@ class MemlayerMemory(EditMemory):
 
         return mounted
 
-    def _attach(self, model: CausalModel, edits: Sequence[_Edit]) -> Callable[[], None]:
+    def _attach(self, model: CausalModel, by_subject: dict[str, RowDelta]) -> Callable[[], None]:
         from agentmem_memlayer.attach import attach
 
-        if not edits:
+        if not by_subject:
             return lambda: None
-        rows = self._table(list(self._by_subject(edits).values())).to(model.device)
+        rows = self._table(list(by_subject.values())).to(model.device)
         addressing = self.addressing.to(model.device)
         return attach(model.structure.layers[self.layer].module, addressing, rows, self.config.gate)
 
@@ -232,7 +260,7 @@ class MemlayerMemory(EditMemory):
         from agentmem_memlayer.answering import Answering
 
         tokens, weights, slots = self._read(query.text)
-        mounted = self._by_subject(self._edits(self.mountable(query.namespace, query.as_of)))
+        mounted = self._mounted(query.namespace, query.as_of)
         hits, scope = [], 0.0
         for record in records:
             answering = Answering.of(weights, slots, mounted[record.subject or record.id].slots)

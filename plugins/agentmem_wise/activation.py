@@ -45,22 +45,29 @@ class SideMemory:
         return down.module.register_forward_hook(add).remove
 
 
-def trained_side_memory(
-    model: CausalModel, layer: int, wishes: Sequence[Wish], config: WiseConfig, texts: Sequence[str]
-) -> SideMemory:
-    """Train the copy over all edits, shard by shard, and merge."""
+@dataclass(frozen=True)
+class Shard:
+    """What some edits were written into: ``difference`` (d_model, d_inner), and the lowest score of their prompts."""
+
+    difference: Tensor
+    lowest: float
+
+
+def trained_shard(
+    model: CausalModel, layer: int, wishes: Sequence[Wish], config: WiseConfig, texts: Sequence[str], index: int
+) -> Shard:
+    """Train the shard of that index over its edits; the index draws the part of the weights that it may use."""
     down = model.structure.layers[layer].down
-    weight = down.as_matrix().detach().float()
-    generator = torch.Generator().manual_seed(0)
-    shards: list[Tensor] = []
-    scores: list[float] = []
-    for start in range(0, len(wishes), config.shard):
-        mask = (torch.rand(weight.shape, generator=generator) < config.mask_density).to(weight)
-        shard, lowest = _train_shard(model, down, wishes[start : start + config.shard], mask, config, texts)
-        shards.append(shard)
-        scores += lowest
-    merged = shards[0] if len(shards) == 1 else ties(shards, config.ties_density)
-    return SideMemory(merged, config.activation_ratio * min(scores))
+    generator = torch.Generator().manual_seed(index)
+    mask = (torch.rand(down.as_matrix().shape, generator=generator) < config.mask_density).float()
+    difference, scores = _train_shard(model, down, wishes, mask, config, texts)
+    return Shard(difference, min(scores))
+
+
+def merged(shards: Sequence[Shard], config: WiseConfig) -> SideMemory:
+    """The side memory of all shards, and the score from which it speaks."""
+    one = shards[0].difference if len(shards) == 1 else ties([s.difference for s in shards], config.ties_density)
+    return SideMemory(one, config.activation_ratio * min(shard.lowest for shard in shards))
 
 
 def _train_shard(

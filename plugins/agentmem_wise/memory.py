@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from agentmem.contract import Capability
+from agentmem.contract import Capability, Context
 from agentmem.records import Namespace, Record
 from agentmem_lm.edits import EditMemory, Trial, request_of
 from agentmem_wise.config import WiseConfig
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from agentmem_lm.model import CausalModel
     from agentmem_lm.requests import Wish
-    from agentmem_wise.activation import SideMemory
+    from agentmem_wise.activation import Shard, SideMemory
     from agentmem_wise.slots import ReadySlot, Slot, SlotTable
 
 
@@ -36,6 +36,37 @@ class WiseMemory(EditMemory):
     Config: ClassVar[type[WiseConfig]] = WiseConfig
     mount_order: ClassVar[int] = 30
     config: WiseConfig
+
+    def __init__(self, context: Context, config: WiseConfig | None = None) -> None:
+        super().__init__(context, config)
+        self._shards: dict[str, Shard] = {}
+
+    def prepare(self) -> None:
+        super().prepare()
+        _ = self.whitener
+
+    @staticmethod
+    def bytes_of(d_model: int, d_inner: int, *, half: bool) -> dict[str, float]:
+        """Bytes of a slot on disk and in the table, with one key and for each further one; ``half``: a 16-bit model.
+
+        A mention counts as a further key. ``once`` is what a model needs before its first edit: the whitener.
+        """
+        import torch
+
+        from agentmem_wise.slots import Slot
+
+        def on_disk(keys: int) -> int:
+            none, like = torch.zeros(0, d_inner).half(), torch.zeros(keys, d_inner).half()
+            return len(Slot(like, torch.zeros(d_model).half(), none, torch.ones(1)).to_bytes())
+
+        size = 2 if half else 4
+        return {
+            "disk.one_key": float(on_disk(1)),
+            "disk.further_key": float(on_disk(2) - on_disk(1)),
+            "memory.one_key": float(size * (d_inner + d_model)),
+            "memory.further_key": float(size * d_inner),
+            "memory.once": 4.0 * d_inner**2,
+        }
 
     # ---- computing
 
@@ -141,7 +172,7 @@ class WiseMemory(EditMemory):
                 break
         else:
             slot = self._recomputed(wanted, [self._wish_of(record) for record in latest.values()])
-        self._held[wanted] = ReadySlot.of(slot, self.whitener)
+        self._held[wanted] = ReadySlot.of(slot, self.whitener, self.model.dtype)
         return self._held[wanted]
 
     @cached_property
@@ -172,7 +203,7 @@ class WiseMemory(EditMemory):
         slots = dict(self._slots(self.mountable(namespace))) if self.config.router == "key" else {}
         for wish, blob in zip(wishes, blobs, strict=True):
             for data in blob.values():
-                slots[wish.subject] = ReadySlot.of(Slot.from_bytes(data), self.whitener)
+                slots[wish.subject] = ReadySlot.of(Slot.from_bytes(data), self.whitener, self.model.dtype)
 
         @contextmanager
         def mounted() -> Iterator[None]:
@@ -199,18 +230,24 @@ class WiseMemory(EditMemory):
         return chosen if chosen is not None else max(self.layer, (2 * len(self.model.structure)) // 3)
 
     def _side(self, live: Sequence[Record], extra: Sequence[Wish] = ()) -> SideMemory:
-        from agentmem_wise.activation import trained_side_memory
+        """The side memory over these edits; a shard is trained again only when its own edits changed."""
+        from agentmem_wise.activation import merged, trained_shard
 
-        wishes = [*(self._wish_of(record) for record in live), *extra]
-        name = _name([wish.edit_id or wish.prompts[0] for wish in wishes])
-        if name not in self._sides:
-            self._sides.clear()  # one at a time: it is as large as the layer's matrix
-            self._sides[name] = trained_side_memory(self.model, self.side_layer, wishes, self.config, self.texts)
-        return self._sides[name]
-
-    @cached_property
-    def _sides(self) -> dict[str, SideMemory]:
-        return {}
+        told = {record.derived_from[0] if record.derived_from else record.id: record for record in live}
+        wishes = [self._wish_of(record) for record in live]
+        wishes += [wish for wish in extra if wish.edit_id not in told]
+        size, shards = self.config.shard, {}
+        for index, start in enumerate(range(0, len(wishes), size)):
+            part = wishes[start : start + size]
+            name = f"{index}-{_name_of(part)}"
+            if name not in self._shards:
+                with self._timed("compute"):
+                    self._shards[name] = trained_shard(
+                        self.model, self.side_layer, part, self.config, self.texts, index
+                    )
+            shards[name] = self._shards[name]
+        self._shards = shards  # each is as large as the layer's matrix: no more than stand are kept
+        return merged(list(shards.values()), self.config)
 
 
 def _name_of(group: Sequence[Wish]) -> str:

@@ -81,7 +81,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class ReadySlot:
-    """A slot as it is compared with: whitened ``keys`` (n_keys, d_inner), ``mention`` (d_inner,), zeros for none."""
+    """A slot as it is compared with: whitened ``keys`` (n_keys, d_inner), ``mention`` (0 or 1, d_inner)."""
 
     keys: Tensor
     delta: Tensor
@@ -89,17 +89,19 @@ class ReadySlot:
     spread: Tensor
 
     @staticmethod
-    def of(slot: Slot, whitener: Tensor) -> ReadySlot:
-        none = torch.zeros(slot.keys.shape[1])
-        mention = whitened(slot.mention, whitener)[0] if len(slot.mention) else none
-        return ReadySlot(whitened(slot.keys, whitener), slot.delta.float(), mention, slot.spread)
+    def of(slot: Slot, whitener: Tensor, dtype: torch.dtype = torch.float32) -> ReadySlot:
+        """For a model of that type: beside 16-bit weights keys are kept in float16, which is enough for a cosine."""
+        kind = torch.float32 if dtype == torch.float32 else torch.float16
+        mention = whitened(slot.mention, whitener).to(kind)
+        return ReadySlot(whitened(slot.keys, whitener).to(kind), slot.delta.to(kind), mention, slot.spread)
 
 
 class SlotTable:
     """All slots that are mounted at one layer.
 
     ``keys``: (n, d_inner) whitened and of length one; ``owner``: (n,) index of the slot; ``deltas``: (slots, d_model);
-    ``mentions``: (slots, d_inner); ``opens_at``: (slots,) cosines.
+    ``mentions``: (n_mentions, d_inner), of which ``told`` (slots,) says which is a slot's, -1 for none; ``opens_at``:
+    (slots,) cosines.
     """
 
     def __init__(self, slots: Sequence[ReadySlot], whitener: Tensor, gate: Gate, device: torch.device) -> None:
@@ -108,7 +110,9 @@ class SlotTable:
         counts = torch.tensor([len(slot.keys) for slot in slots])
         self.owner = torch.repeat_interleave(torch.arange(len(slots)), counts).to(device)
         self.deltas = torch.stack([slot.delta for slot in slots]).to(device)
-        self.mentions = torch.stack([slot.mention for slot in slots]).to(device)
+        self.mentions = torch.cat([slot.mention for slot in slots]).to(device)
+        has = torch.tensor([len(slot.mention) for slot in slots])
+        self.told = torch.where(has > 0, has.cumsum(0) - 1, -1).to(device)
         self.opens_at = (
             (torch.cat([slot.spread for slot in slots]) - gate.slack).clamp(gate.least, gate.most).to(device)
         )
@@ -116,13 +120,14 @@ class SlotTable:
 
     def route(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """(whether a slot speaks, index of the nearest slot) for inputs (…, d_inner)."""
-        ready = whitened(inputs, self.whitener)
-        best, which = (ready @ self.keys.T).max(dim=-1)
+        ready = whitened(inputs, self.whitener).to(self.keys.dtype)
+        best, which = (ready @ self.keys.T).float().max(dim=-1)
         slot = self.owner[which]
         opens = best > self.opens_at[slot]
-        if bool(opens.any()):
-            told = (ready[opens] * self.mentions[slot[opens]]).sum(-1)
-            opens[opens.clone()] = told <= best[opens] + self.margin
+        rivals = opens & (self.told[slot] >= 0)
+        if bool(rivals.any()):
+            mention = (ready[rivals] * self.mentions[self.told[slot[rivals]]]).sum(-1).float()
+            opens[rivals] = mention <= best[rivals] + self.margin
         return opens, slot
 
     def attach(self, down: nn.Module) -> Callable[[], None]:

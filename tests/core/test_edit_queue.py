@@ -69,3 +69,14 @@ def test_asking_the_queue_again_reads_only_what_is_new(home: Home, monkeypatch: 
     monkeypatch.setattr(home.journal.records, "find", refuse)
     home.write([fact("late")])
     assert len(names(home)["wise"]) == 51
+
+
+def test_a_corrected_fact_asks_for_what_its_text_says_now(home: Home) -> None:
+    from agentmem.editing import request_of
+
+    (told,) = home.write([fact("a")]).record_ids
+    home.journal.correct(told, "a is newer.")
+    (record,) = home.edit_queue.waiting()["wise"]
+    assert request_of(record).target == "newer"
+    home.journal.correct(told, "Nobody knows what a is.")
+    assert home.edit_queue.waiting() == {}, "what weights should say cannot be read from it"

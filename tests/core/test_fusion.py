@@ -91,6 +91,18 @@ def test_records_of_two_kinds_can_both_be_the_best() -> None:
     assert [h.record.id for h in fuse([words, graph], k=2)] == ["c", "t"]
 
 
+def test_a_memory_may_ask_for_less_than_its_weight() -> None:
+    doubtful = Recall(memory="bm25", hits=recall("bm25", a=2.0, b=1.0).hits, signals={"trust": 0.01})
+    assert [h.record.id for h in fuse([doubtful, recall("chroma", b=0.9, a=0.1)], k=2)] == ["b", "a"]
+
+
+def test_favoured_records_are_lifted_a_little() -> None:
+    hits = [recall("bm25", a=1.0, b=0.95, c=0.0)]
+    lifted = fuse(hits, k=3, favour=lambda record: record.id in "bc")
+    assert [h.record.id for h in lifted] == ["b", "a", "c"]
+    assert lifted[0].score <= 1.0
+
+
 def test_a_memory_that_declares_nothing_counts_like_any_other() -> None:
     fused = fuse_declared([recall("one", a=2.0, b=1.0), recall("two", b=9.0, a=1.0)], k=2)
     assert [h.score for h in fused] == [0.5, 0.5]

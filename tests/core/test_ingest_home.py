@@ -145,6 +145,35 @@ def test_an_import_is_taken_back_by_one_undo(agent: Agent, tmp_path: Path) -> No
     assert agent.home.journal.state_hash() == before
 
 
+@pytest.mark.slow
+def test_an_import_of_ten_thousand_messages_is_taken_back_by_one_undo(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    lines = (json.dumps({"role": "user", "content": f"message {n}", "session": n // 50}) for n in range(10_000))
+    path.write_text("\n".join(lines))
+    agent.remember("The ferry leaves from Pier 4.")
+    before = agent.home.journal.state_hash()
+    receipt = agent.import_(path, format="auto")
+    assert agent.home.views["shelf"].memory.applied == agent.home.journal.records.head(), "indexed when it returns"
+    agent.undo(receipt)
+    assert agent.home.journal.state_hash() == before
+    assert agent.home.journal.fold() == agent.home.journal.table()
+
+
+def test_without_a_format_the_file_itself_says_where_it_comes_from(agent: Agent, tmp_path: Path) -> None:
+    agent.remember("The ferry leaves from Pier 4.")
+    state = agent.home.journal.state_hash()
+    agent.export(tmp_path / "ours")
+    with Agent.open(tmp_path / "second", embedder="hash") as second:
+        second.import_(tmp_path / "ours", format="auto")
+        assert second.home.journal.state_hash() == state
+    with Agent.open(tmp_path / "third", embedder="hash") as third:
+        third.import_(tmp_path / "ours" / "state.jsonl", format="auto")
+        assert third.home.journal.state_hash() == state
+    (tmp_path / "theirs.jsonl").write_text('{"format": "none", "text": "The pier is closed."}\n')
+    agent.import_(tmp_path / "theirs.jsonl", format="auto")
+    assert "The pier is closed." in {record.body for record in agent.records()}
+
+
 def test_an_import_of_several_users_is_observed_user_by_user(
     agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,8 +195,9 @@ def test_the_command_line_imports_what_another_program_wrote(
     path = tmp_path / "facts.jsonl"
     path.write_text('{"text": "The pier is closed."}\nbroken\n')
     home = ["--home", str(tmp_path / "home")]
-    assert main([*home, "import", str(path), "--from", "auto"]) == 0
+    assert main([*home, "import", str(path)]) == 0, "the file itself says where it comes from"
     told = capsys.readouterr().out
     assert "1 facts kept, 1 left out" in told
     assert "not JSON: facts.jsonl:2" in told
-    assert main([*home, "import", str(path)]) != 0
+    assert main([*home, "import", str(path), "--from", "mem0-history"]) == 1
+    assert "no readable SQLite database" in capsys.readouterr().err

@@ -131,6 +131,27 @@ def test_mem0_history_ends_with_what_stands(tmp_path: Path, new: bool) -> None:
     assert taking.report.left_out == {"an earlier version of a memory": ["a"], "deleted in mem0": ["b"]}
 
 
+def test_what_an_old_mem0_deleted_without_a_time_does_not_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    columns = "id, memory_id, old_memory, new_memory, event, created_at, updated_at, is_deleted, actor_id, role"
+    with sqlite3.connect(path) as database:
+        database.execute(f"CREATE TABLE history ({columns})")
+        database.execute("CREATE TABLE messages (id, session_scope, role, content, name, created_at)")
+        marks = ", ".join("?" * 10)
+        for row in (
+            ("1", "a", None, "Ada likes tea", "ADD", "2026-01-01T00:00:00-08:00", None, 0, "ada", "user"),
+            ("2", "b", None, "Bo likes rum", "ADD", "2026-01-01T00:00:00-08:00", None, 0, None, None),
+            ("3", "b", "Bo likes rum", None, "DELETE", None, None, 1, None, None),
+        ):
+            database.execute(f"INSERT INTO history VALUES ({marks})", row)
+        database.execute("INSERT INTO messages VALUES ('m', 'user_id=ada', 'user', 'hello', NULL, NULL)")
+    database.close()
+    taking = open_import(path)
+    (draft,) = taking.drafts
+    assert (draft.body, draft.attributes["actor_id"], draft.attributes["role"]) == ("Ada likes tea", "ada", "user")
+    assert set(taking.report.left_out) == {"deleted in mem0", "a message that mem0 kept for extraction"}
+
+
 def test_a_mem0_export_keeps_users_apart(tmp_path: Path) -> None:
     path = tmp_path / "memories.json"
     results = [

@@ -127,6 +127,25 @@ def test_what_memories_derived_goes_along_silently(journal: Journal) -> None:
     assert journal.records.count() == 0
 
 
+def test_undoing_a_correction_takes_along_what_was_derived_from_the_corrected_text(journal: Journal) -> None:
+    def derived(body: str, parent: str) -> str:
+        return journal.propose([Draft(body=body, kind="triple", derived_from=(parent,))], actor="memory:x").record_id
+
+    first = journal.write([Draft(body="a turn", kind="turn")])
+    of_old = derived("old", first.record_id)
+    before = journal.state_hash()
+    corrected = journal.correct(first.record_id, "another turn")
+    of_new = derived("new", first.record_id)
+    of_that = derived("of new", of_new)
+    after = journal.state_hash()
+    undone = journal.undo(corrected.id)
+    assert {r.id for r in journal.records.find()} == {first.record_id, of_old}
+    assert journal.state_hash() == before
+    journal.undo(undone.id)
+    assert {r.id for r in journal.records.find()} == {first.record_id, of_new, of_that}
+    assert journal.state_hash() == after
+
+
 def test_what_a_person_derived_stands_in_the_way_of_an_undo(journal: Journal) -> None:
     first = journal.write([Draft(body="a turn", kind="turn")])
     stated = journal.write([Draft(body="so Ann is there", derived_from=(first.record_id,))])
@@ -172,6 +191,16 @@ def test_pending_records_are_not_live_until_they_are_approved(journal: Journal) 
     assert [r.body for r in journal.records.find()] == ["old"]
     journal.set_status(waiting.record_id, "approve")
     assert [r.body for r in journal.records.find()] == ["new"]
+
+
+def test_undoing_an_approval_takes_back_what_was_derived_from_it_since(journal: Journal) -> None:
+    waiting = journal.write([Draft(body="fact")], status=Status.PENDING)
+    approved = journal.set_status(waiting.record_id, "approve")
+    journal.propose([Draft(body="edit", kind="edit", derived_from=(waiting.record_id,))], actor="memory:x")
+    back = journal.undo(approved.id)
+    assert [r.body for r in journal.records.find()] == []
+    journal.undo(back.id)
+    assert sorted(r.body for r in journal.records.find()) == ["edit", "fact"]
 
 
 def test_a_purge_leaves_no_text_and_cannot_be_undone(journal: Journal) -> None:

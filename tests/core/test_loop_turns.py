@@ -409,3 +409,13 @@ def test_memories_hear_how_an_answer_fared_and_what_a_correction_says_of_it(tmp_
     assert heard[0]["cited"] == [fact]
     assert heard[1]["question"] == QUESTION
     assert heard[1]["clarification"].startswith("Actually")
+
+
+def test_a_number_means_the_evidence_that_the_model_saw_under_it(tmp_path: Path) -> None:
+    """Hits that are turns of this thread are shown as the conversation, not as evidence, and take no number."""
+    chat = ScriptedStream(["I do not know."], ["Pier 4. [1]"])
+    with open_agent(tmp_path, chat) as agent:
+        fact = agent.remember("The harbour office is at Pier 4.").record_id
+        agent.ask("Where is the harbour office, please?")
+        answer = agent.ask("Where is the harbour office, please?")
+        assert [(c.number, c.record_id) for c in answer.citations] == [(1, fact)]

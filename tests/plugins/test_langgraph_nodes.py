@@ -82,3 +82,21 @@ def test_nothing_is_written_without_an_answer(agent: Agent) -> None:
         assert write({"messages": messages}, {}) == {}
     assert list(agent.records()) == []
     assert recall_node(agent)({"messages": [("assistant", "hi")]}, {}) == {"memory": ""}
+
+
+def test_the_loop_as_a_node_keeps_to_the_agents_namespace_unless_told_another(tmp_path: Path) -> None:
+    with (
+        Agent.open(tmp_path / "home", embedder="hash") as everything,
+        Agent.open(tmp_path / "home", namespace="ann") as ann,
+    ):
+        everything.remember("The ferry of Ann leaves from Pier 4.", namespace="ann")
+        everything.remember("The ferry of Bob leaves from Pier 9.", namespace="bob")
+        builder = StateGraph(MessagesState)
+        builder.add_node("memory", ann.graph)
+        builder.add_edge(START, "memory")
+        outer = builder.compile()
+        question = said("Where does the ferry leave from?")
+        assert "Pier 4" in outer.invoke(question)["messages"][-1].text
+        assert "Pier 9" not in outer.invoke(question)["messages"][-1].text
+        told: Any = {"configurable": {"namespace": ("bob",)}}
+        assert "Pier 9" in outer.invoke(question, told)["messages"][-1].text

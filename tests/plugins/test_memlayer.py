@@ -213,6 +213,18 @@ def test_edits_of_one_subject_are_said_together_and_either_can_go(writer: Writer
     assert model.generate([f"{name} works for"], **ask)[0].strip() == company
 
 
+def test_a_later_edit_of_what_an_earlier_one_preserves_wins(writer: Writer, model: Any) -> None:
+    name, company = PLACES[0], WORLD.objects["employer"][7]
+    where = f"Q: Where does {name} live? A:"
+    writer.edit(EditRequest(subject=name, prompt="{} works for", target=company, preserve=(where,)))
+    writer.edit(request(name))
+    memory = writer.home.views["memlayer"].memory
+    earlier, later = (memory._wish_of(record) for record in memory.live(()))
+    assert where in earlier.preserve
+    assert memory._agreeing([earlier, later])[0].preserve == ()
+    assert answer(model, name) == TARGETS[name]
+
+
 def test_what_was_computed_jointly_is_dropped_with_a_purge(writer: Writer, model: Any) -> None:
     name = PLACES[0]
     receipt = writer.edit(request(name))

@@ -16,7 +16,7 @@ from agentmem_tui import panelsdata, preferences
 from agentmem_tui.attaching import with_files
 from agentmem_tui.command import run
 from agentmem_tui.desk import Desk
-from agentmem_tui.panelsdata import Shown, as_rows, table_of
+from agentmem_tui.panelsdata import Shown, as_rows, ask_panel
 from agentmem_tui.plaintext import cited_markdown, clean
 
 
@@ -64,9 +64,9 @@ def test_a_panel_that_raises_or_hangs_is_told_by_its_name(agent: Agent, monkeypa
     monkeypatch.setattr(panelsdata, "_WAIT_S", 0.1)
     desk = Desk(Options(home=str(agent.home.folder)), agent=agent)
     with pytest.raises(PluginError, match="panel 'bad' failed: RuntimeError: out of luck"):
-        table_of(desk, Shown("bad", "bad", "", Raises()))
+        ask_panel(desk, Shown("bad", "bad", "", Raises()))
     with pytest.raises(PluginError, match="panel 'slow' took longer than"):
-        table_of(desk, Shown("slow", "slow", "", Hangs()))
+        ask_panel(desk, Shown("slow", "slow", "", Hangs()))
 
 
 def test_a_panels_table_is_cleaned_and_gets_widths() -> None:

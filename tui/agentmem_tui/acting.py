@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _SHOWN = 30  # records of a purge's plan that are listed
 
 
+def _counted(records: int) -> str:
+    return "1 record" if records == 1 else f"{records} records"
+
+
 class RecordActions:
     """Mixed into a screen that says which record is meant (`record_id`) and what to do afterwards (`changed`)."""
 
@@ -35,7 +39,7 @@ class RecordActions:
     def _do(self, verb: str, do: Callable[[], Any]) -> None:
         def then(receipt: Any) -> None:
             waits = "; it waits for approval (F5)" if receipt.change_ids else "; F9 takes it back"
-            self.app.notify(f"{verb}: {len(receipt.record_ids)} record(s){waits}", markup=False)
+            self.app.notify(f"{verb}: {_counted(len(receipt.record_ids))}{waits}", markup=False)
             self.changed()
 
         self.app.background(do, then, failed=self._refused, name=verb)
@@ -86,9 +90,13 @@ class RecordActions:
             )
 
     def _ask_purge(self, record_id: str, plan: list[Any]) -> None:
-        listed = "\n".join(f"· {record.kind}: {one_line(text_of(record), 90)}" for record in plan[:_SHOWN])
-        more = f"\n… and {len(plan) - _SHOWN} more" if len(plan) > _SHOWN else ""
-        text = f"This removes {len(plan)} record(s) for good; it cannot be undone.\n\n{listed}{more}"
+        shown = sorted((record for record in plan if record.kind != "trace"), key=lambda record: record.created_seq)
+        listed = [f"· {record.kind}: {one_line(text_of(record), 90)}" for record in shown[:_SHOWN]]
+        listed += [f"… and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+        traces = len(plan) - len(shown)
+        listed += [f"· how {traces} answer{'s' if traces != 1 else ''} came about"] if traces else []
+        head = f"This removes {_counted(len(plan))} for good; it cannot be undone."
+        text = "\n".join([head, "", *listed])
 
         def chosen(name: str | None) -> None:
             if name:
@@ -101,7 +109,8 @@ class RecordActions:
 
     def _purged(self, receipt: Any) -> None:
         notes = "\n".join(f"· {note}" for note in receipt.notes)
-        text = f"{len(receipt.record_ids)} record(s) are gone.\n\n{notes}"
+        count = len(receipt.record_ids)
+        text = f"{_counted(count)} {'is' if count == 1 else 'are'} gone.\n\n{notes}"
         self.app.push_screen(Choose("receipt of the purge", text, [("ok", "Good")]))
         self.changed()
 

@@ -182,10 +182,11 @@ class ChatApp(App[None]):
 
     def action_keys(self) -> None:
         from agentmem_tui.screens.keys import KeysScreen
+        from agentmem_tui.widgets.keybar import shown_key
 
         keys: list[tuple[str, str, str]] = []
         for _, binding, enabled, _ in self.screen.active_bindings.values():
-            row = (self.get_key_display(binding), binding.description, binding.id or "")
+            row = (shown_key(self, binding), binding.description, binding.id or "")
             told = binding.description and (binding.id or binding.show)
             if enabled and told and row not in keys:
                 keys.append(row)

@@ -38,3 +38,20 @@ def _short_text(path: Path) -> str | None:
     except UnicodeDecodeError:
         return None  # a document in another format: the readers of the ingestion know what to do
     return words if len(words) <= _QUOTED else None
+
+
+def complete_path(beginning: str, limit: int = 50) -> list[str]:
+    """Paths that begin with ``beginning``; folders end with a slash."""
+    path = Path(beginning).expanduser()
+    folder, stem = (path, "") if beginning.endswith("/") or not beginning else (path.parent, path.name)
+    head = beginning[: len(beginning) - len(stem)]
+    out = []
+    try:
+        for child in sorted(folder.iterdir(), key=lambda p: (not p.is_dir(), p.name.lower())):
+            if child.name.startswith(stem) and (stem.startswith(".") or not child.name.startswith(".")):
+                out.append(f"{head}{child.name}{'/' if child.is_dir() else ''}")
+            if len(out) >= limit:
+                break
+    except OSError:
+        return []  # no such folder, or not ours to read: nothing to complete
+    return out

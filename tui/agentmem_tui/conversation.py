@@ -93,12 +93,14 @@ def why_of(trace: Mapping[str, Any], records: Mapping[str, Record], notes: Mappi
                 (notes or {}).get(hit["id"], "" if record is None else _now(record)),
             )
         )
+    asked = tuple(routed.get("memories", ()))
+    steps = sorted(steps, key=lambda step: _place(step, asked))  # memories answer in any order; they are told as asked
     timed = [(_step_name(s), float(s.get("ms") or 0.0)) for s in steps if s.get("ms")]
     return Why(
         turn=str(trace.get("id", "")),
         model=str(trace.get("model", "")),
         reason=str(routed.get("reason", "")),
-        asked=tuple(routed.get("memories", ())),
+        asked=asked,
         skipped=dict(routed.get("skipped", {})),
         recalls=tuple(s for s in steps if s["event"] == "recalled"),
         hits=tuple(sorted(hits, key=lambda h: (h.number is None, h.number or 0))),
@@ -123,6 +125,14 @@ def _step_name(step: Mapping[str, Any]) -> str:
     name = {"routed": "route", "recalled": "recall", "composed": "compose", "model_called": "model"}
     what = step.get("memory") or (step.get("name") if step["event"] == "tool_returned" else "") or ""
     return f"{name.get(step['event'], 'tool' if what else step['event'])} {what}".strip()
+
+
+def _place(step: Mapping[str, Any], asked: tuple[str, ...]) -> tuple[int, int]:
+    """Where a step is told: routing, memories as they were asked, then the rest as it came."""
+    name = step.get("memory")
+    if step["event"] == "recalled":
+        return 1, asked.index(name) if name in asked else len(asked)
+    return (0 if step["event"] == "routed" else 2), 0
 
 
 def _now(record: Record) -> str:

@@ -9,34 +9,22 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentmem_tui.attaching import with_files
-from agentmem_tui.conversation import AGENT, USER, Entry, Why, part_id, record_ids_of, why_of
+from agentmem_tui.conversation import Entry, Why, part_id, record_ids_of, why_of
 from agentmem_tui.plaintext import one_line
+from agentmem_tui.threadbook import ThreadBook, ThreadLine
 
 if TYPE_CHECKING:
     from agentmem.agent import Agent
     from agentmem.cli.options import Options
     from agentmem.events import Event
-    from agentmem.records import Namespace, Receipt, Record
+    from agentmem.records import Namespace, Receipt
     from agentmem.slash import Done, SlashCommands
-
-_TITLE = "thread"  # kind of the record that names a thread
-_LISTED = 200
-
-
-@dataclass(frozen=True)
-class ThreadLine:
-    """One thread in the sidebar."""
-
-    name: str
-    title: str
-    messages: int
-    last_at: float
 
 
 @dataclass(frozen=True)
@@ -48,6 +36,16 @@ class State:
     pending: int
     owner: bool
     faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A thread as it is shown when it is opened."""
+
+    entries: list[Entry]
+    state: State
+    threads: list[ThreadLine]
+    cut_off: list[str]  # what was asked by turns that were cut off
 
 
 class Desk:
@@ -102,63 +100,23 @@ class Desk:
 
     # ---- threads
 
+    @property
+    def book(self) -> ThreadBook:
+        """The threads of the namespace where the user is."""
+        return ThreadBook(self.agent, self.namespace)
+
     def last_thread(self) -> str:
         """The thread that was used last: where the user left."""
-        found = self.agent.home.journal.records.threads(namespace=self.namespace)
-        return found[0][0] if found else self.thread
+        return self.book.last() or self.thread
 
     def new_thread(self) -> str:
         self.thread = f"t-{self.agent.home.new_id()[:8]}"
         return self.thread
 
-    def threads(self) -> list[ThreadLine]:
-        """The threads with live messages, newest first, named by their user or by their first message."""
-        reader = self.agent.home.journal.records
-        titles = {r.thread: r.body for r in reader.find(namespace=self.namespace, kinds=(_TITLE,))}
-        lines = []
-        for name, count, last_at in reader.threads(namespace=self.namespace)[:_LISTED]:
-            title = titles.get(name)
-            if title is None:
-                first = next(reader.find(namespace=self.namespace, kinds=("turn",), thread=name, limit=1), None)
-                title = name if first is None else first.body
-            lines.append(ThreadLine(name, one_line(title, 60), count, last_at))
-        return lines
-
-    def rename_thread(self, name: str, title: str) -> Receipt:
-        """Give a thread a title: a record like any other, so it can be undone."""
-        found = self.agent.home.journal.records.find(namespace=self.namespace, kinds=(_TITLE,), thread=name)
-        old = [record.id for record in found]
-        return self.agent.remember(
-            title, kind=_TITLE, thread=name, namespace=self.namespace, memories=(), supersedes=old
-        )
-
-    def delete_thread(self, name: str) -> Receipt:
-        """Archive everything that was said in a thread, in one change that can be undone."""
-        journal = self.agent.home.journal
-        records = list(journal.records.find(namespace=self.namespace, thread=name))
-        with journal.transaction("archive", reason="thread deleted") as tx:
-            for record in records:
-                tx.set_status(record.id, "archive")
-        return tx.receipt()
-
-    def conversation(self, thread: str) -> list[Entry]:
-        """What was said in a thread, oldest first, with what was taken back since marked as such."""
-        from agentmem.records import Status
-
-        shown = (Status.ACTIVE, Status.RETRACTED, Status.SUPERSEDED, Status.ABSENT)
-        found = self.agent.home.journal.records.find(
-            namespace=self.namespace, kinds=("turn",), thread=thread, statuses=shown
-        )
-        return [_entry(record) for record in found]
-
-    def standing(self, record_ids: Sequence[str]) -> dict[str, str]:
-        """For each message that no longer counts, why; "" for those that do."""
-        found = self.agent.home.journal.records.get_many([i for i in record_ids if i])
-        return {record_id: _taken_back(record) for record_id, record in found.items()}
-
-    def cut_off(self, thread: str) -> list[str]:
-        """The texts of turns that were cut off (their process died)."""
-        return [str(turn.start.get("text", "")) for turn in self.agent.loop.cut_off(thread)]
+    def opened_thread(self) -> Opened:
+        """The thread where the user is."""
+        cut_off = [str(turn.start.get("text", "")) for turn in self.agent.loop.cut_off(self.thread)]
+        return Opened(self.book.conversation(self.thread), self.state(), self.book.lines(), cut_off)
 
     # ---- turns
 
@@ -205,6 +163,13 @@ class Desk:
         receipt_id = last_undo(self.agent, self.namespace)
         cause = next(row.cause for row in self.rows(200) if row.id == receipt_id)
         return self.agent.undo(receipt_id), self.told(str(cause))
+
+    def computes_edits(self, begins: Callable[[], object]) -> bool:
+        """Compute the edits of weights that are queued, calling ``begins`` before; False when none is."""
+        if not self.agent.home.edit_queue.waiting():
+            return False
+        begins()
+        return bool(self.agent.flush_edits())
 
     def told(self, receipt_id: str) -> str:
         """A change in words: ``correct 'The office …'``."""
@@ -257,48 +222,3 @@ class Desk:
         faults = tuple(agent.home.views.faults.values())
         records = agent.home.journal.records.count(namespace=self.namespace)
         return State(agent.settings.model, records, pending, agent.home.is_owner or agent.home.readonly, faults)
-
-    def paths(self, beginning: str) -> list[str]:
-        """Files and folders whose path begins so, for completion; hidden ones only when asked for."""
-        return complete_path(beginning)
-
-
-def complete_path(beginning: str, limit: int = 50) -> list[str]:
-    """Paths that begin with ``beginning``; folders end with a slash."""
-    path = Path(beginning).expanduser()
-    folder, stem = (path, "") if beginning.endswith("/") or not beginning else (path.parent, path.name)
-    head = beginning[: len(beginning) - len(stem)]
-    out = []
-    try:
-        for child in sorted(folder.iterdir(), key=lambda p: (not p.is_dir(), p.name.lower())):
-            if child.name.startswith(stem) and (stem.startswith(".") or not child.name.startswith(".")):
-                out.append(f"{head}{child.name}{'/' if child.is_dir() else ''}")
-            if len(out) >= limit:
-                break
-    except OSError:
-        return []  # no such folder, or not ours to read: nothing to complete
-    return out
-
-
-def _entry(record: Record) -> Entry:
-    role = AGENT if record.attributes.get("role") == "assistant" or record.speaker == "assistant" else USER
-    return Entry(
-        role,
-        record.body,
-        turn=str(record.attributes.get("turn", "")),
-        record_id=record.id,
-        at=record.valid_from or record.recorded_at,
-        stopped=str(record.attributes.get("stopped", "")),
-        taken_back=_taken_back(record),
-    )
-
-
-def _taken_back(record: Record) -> str:
-    if record.is_live:
-        return ""
-    return {"retracted": "what it rests on was changed", "superseded": "a newer fact took its place"}.get(
-        record.status.value, "taken back"
-    )
-
-
-Call = Callable[[Desk], Any]

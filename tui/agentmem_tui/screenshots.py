@@ -10,11 +10,13 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.css.query import NoMatches
+from textual.widgets import Input, Static
 
 from agentmem_tui.app import ChatApp
 from agentmem_tui.preferences import DARK, LIGHT
@@ -22,10 +24,12 @@ from agentmem_tui.widgets.welcome import SAMPLE
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
+    from textual.widget import Widget
 
     from agentmem.agent import Agent
 
 MEMORIES = ("bm25", "context", "hipporag", "selfnotes", "hiagent")
+ASSIGNMENTS = ("embedder=hash", f"memories={','.join(MEMORIES)}")
 SIZES = ((80, 24), (120, 40), (200, 60))
 _THEN = 1_760_000_000.0  # when the pictures' conversation takes place
 _PATIENCE_S = 60.0
@@ -129,11 +133,49 @@ async def _record(app: ChatApp, pilot: Pilot[None]) -> None:
 
 
 async def _panels(app: ChatApp, pilot: Pilot[None]) -> None:
-    from agentmem_tui.screens.panels import PanelsScreen, PluginPane
+    from agentmem_tui.screens.panels import PanelsScreen
+    from agentmem_tui.widgets.pluginpane import PluginPane
+    from agentmem_tui.widgets.recordview import RecordView
 
     await pilot.press("f5")
     await until(pilot, lambda: isinstance(app.screen, PanelsScreen) and len(list(app.screen.query(PluginPane))) == 3)
-    await pilot.pause(0.3)
+    assert isinstance(app.screen, PanelsScreen)
+    view = app.screen.query_one(RecordView)
+    await until(pilot, lambda: view.looked)
+
+
+async def _graph(app: ChatApp, pilot: Pilot[None]) -> None:
+    from agentmem_tui.widgets.graphview import GraphView
+    from agentmem_tui.widgets.pluginpane import PluginPane
+
+    await _panels(app, pilot)
+    await pilot.press("tab", "tab")
+    pane = next(pane for pane in app.screen.query(PluginPane) if pane.shown.name == "hipporag")
+    await until(pilot, lambda: pane.region.area and pane.place().has_focus and "asking" not in _text(pane))
+    pane.ask("Jon Aske")
+    await until(pilot, lambda: pane.query_one(GraphView).edge())
+
+
+def _text(pane: Widget) -> str:
+    return str(pane.query_one("#lines", Static).render())
+
+
+async def _doctor(app: ChatApp, pilot: Pilot[None]) -> None:
+    from agentmem_tui.screens.doctor import DoctorScreen
+
+    await pilot.press("f8")
+    await until(pilot, lambda: isinstance(app.screen, DoctorScreen) and len(app.screen.query("#lines Static")) > 1)
+
+
+async def _threads(app: ChatApp, pilot: Pilot[None]) -> None:
+    await pilot.press("f2")
+    await pilot.pause(0.1)
+
+
+async def _find(app: ChatApp, pilot: Pilot[None]) -> None:
+    await pilot.press("ctrl+f")
+    app.chat.query_one("#find Input", Input).value = "lighthouse"
+    await pilot.pause(0.2)
 
 
 async def _settings(app: ChatApp, pilot: Pilot[None]) -> None:
@@ -168,6 +210,10 @@ SCENES: dict[str, Callable[[ChatApp, Pilot[None]], Awaitable[None]]] = {
     "memory": _memory,
     "record": _record,
     "panels": _panels,
+    "graph": _graph,
+    "doctor": _doctor,
+    "threads": _threads,
+    "find": _find,
     "settings": _settings,
     "ingest": _ingest,
     "keys": _keys,
@@ -177,16 +223,24 @@ SCENES: dict[str, Callable[[ChatApp, Pilot[None]], Awaitable[None]]] = {
 DOCUMENTED = ("chat", "welcome", "memory", "record", "panels", "keys")
 
 
-async def draw(agent: Agent, scene: str, size: tuple[int, int], theme: str) -> str:
-    """One screen as SVG."""
+@asynccontextmanager
+async def staged(agent: Agent, scene: str, size: tuple[int, int], theme: str = DARK) -> AsyncIterator[ChatApp]:
+    """The app with one of the `SCENES` on its screen."""
     from agentmem.cli.options import Options
 
-    app = ChatApp(Options(home=str(agent.home.folder), thread="t-harbour", readonly=True), agent=agent)
+    options = Options(home=str(agent.home.folder), thread="t-harbour", readonly=True, assignments=ASSIGNMENTS)
+    app = ChatApp(options, agent=agent)
     async with app.run_test(size=size) as pilot:
         await ready(app, pilot)
         app.theme = theme
         await SCENES[scene](app, pilot)
         await pilot.pause(0.1)
+        yield app
+
+
+async def draw(agent: Agent, scene: str, size: tuple[int, int], theme: str) -> str:
+    """One screen as SVG."""
+    async with staged(agent, scene, size, theme) as app:
         return app.export_screenshot(title="agentmem chat")
 
 

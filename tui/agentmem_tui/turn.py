@@ -14,7 +14,7 @@ from agentmem_tui.plaintext import one_line
 from agentmem_tui.widgets.message import Answered
 
 if TYPE_CHECKING:
-    from agentmem_tui.screens.chat import ChatScreen
+    from agentmem_tui.screens.chat.part import ChatPart
 
 _FRAME_S = 0.03  # how often the screen takes what came
 
@@ -22,7 +22,7 @@ _FRAME_S = 0.03  # how often the screen takes what came
 class TurnFollower:
     """One turn on one screen. ``text`` is what the user said; empty when a turn is resumed."""
 
-    def __init__(self, screen: ChatScreen, text: str) -> None:
+    def __init__(self, screen: ChatPart, text: str) -> None:
         self._screen = screen
         self._text = text
         self._came: deque[events.Event | BaseException | None] = deque()

@@ -9,7 +9,6 @@ What an agent has to do, so that one undo takes the whole import back::
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from agentmem.errors import BadInput, Missing, UnknownName
 from agentmem.ingest.importers.chats import chatgpt, claude
 from agentmem.ingest.importers.lines import json_lines
 from agentmem.ingest.importers.mem0 import mem0_export, mem0_history
+from agentmem.ingest.importers.reading import UNREADABLE
 from agentmem.ingest.importers.report import ImportReport
 from agentmem.ingest.importers.sniffing import format_of
 from agentmem.ingest.plan import plan
@@ -67,7 +67,7 @@ def open_import(
 def _guarded(drafts: Iterator[Draft], path: Path) -> Iterator[Draft]:
     try:
         yield from drafts
-    except (OSError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise BadInput(f"{path.name} cannot be read: {error}") from error
 
 

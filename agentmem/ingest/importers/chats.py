@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentmem.ingest.importers.reading import elements, moment, opened, storable
+from agentmem.ingest.importers.reading import as_list, as_object, as_text, elements, moment, opened, storable
 from agentmem.ingest.importers.report import ImportReport
 from agentmem.records import Draft, Namespace, Source, Trust
 
@@ -29,7 +29,7 @@ def chatgpt(path: Path, report: ImportReport, namespace: Namespace) -> Iterator[
 
 def _chatgpt_turns(conversation: Mapping[str, Any], report: ImportReport, namespace: Namespace) -> Iterator[Draft]:
     mapping: dict[str, Any] = conversation["mapping"]
-    thread = str(conversation.get("conversation_id") or conversation.get("id") or conversation.get("create_time"))
+    thread = _name(conversation, "conversation_id", "id", "create_time")
     branch = _branch(mapping, conversation.get("current_node"))
     on_branch = set(branch)
     for key, node in mapping.items():
@@ -39,21 +39,21 @@ def _chatgpt_turns(conversation: Mapping[str, Any], report: ImportReport, namesp
         message = _message(mapping[key])
         if not message:
             continue
-        where = f"{thread}/{message.get('id') or key}"
-        role = _ROLES.get((message.get("author") or {}).get("role") or "")
-        content = message.get("content") or {}
-        metadata = message.get("metadata") or {}
+        where = f"{thread}/{as_text(message.get('id')) or storable(key)}"
+        role = _ROLES.get(as_text(as_object(message.get("author")).get("role")))
+        content = as_object(message.get("content"))
+        metadata = as_object(message.get("metadata"))
         text = _parts(content)
         recipient = message.get("recipient") or "all"
         if role is None or recipient != "all":
             report.leave_out("said to or by a tool or the system", where)
-        elif metadata.get("is_visually_hidden_from_conversation") or content.get("content_type") in _INNER:
+        elif metadata.get("is_visually_hidden_from_conversation") or as_text(content.get("content_type")) in _INNER:
             report.leave_out("hidden in the conversation", where)
         elif not text:
             report.leave_out("without text (a picture, a recording, a file)", where)
         else:
             at = moment(message.get("create_time")) or moment(conversation.get("create_time"))
-            extra = {"model": metadata.get("model_slug")}
+            extra = {"model": as_text(metadata.get("model_slug"))}
             yield _turn("chatgpt", thread, where, role, text, at, conversation.get("title"), extra, report, namespace)
 
 
@@ -66,15 +66,20 @@ def _branch(mapping: Mapping[str, Any], current: Any) -> list[str]:
         while isinstance(node, str) and node in mapping and node not in seen:
             seen.add(node)
             path.append(node)
-            node = (mapping[node] or {}).get("parent")
+            node = as_object(mapping[node]).get("parent")
         return path[::-1]
-    roots = [key for key, node in mapping.items() if (node or {}).get("parent") not in mapping]
+    roots = [key for key, node in mapping.items() if as_text(as_object(node).get("parent")) not in mapping]
     node = roots[0] if roots else None
     while isinstance(node, str) and node in mapping and node not in path:
         path.append(node)
-        children = (mapping[node] or {}).get("children") or []
+        children = as_list(as_object(mapping[node]).get("children"))
         node = children[-1] if children else None
     return path
+
+
+def _name(conversation: Mapping[str, Any], *fields: str) -> str:
+    """What a conversation is called by: the first of these fields that holds something."""
+    return next((name for field in fields if (name := as_text(conversation.get(field)))), "unnamed")
 
 
 def _message(node: Any) -> dict[str, Any]:
@@ -85,9 +90,8 @@ def _message(node: Any) -> dict[str, Any]:
 def _parts(content: Mapping[str, Any]) -> str:
     if isinstance(content.get("text"), str):
         return storable(content["text"]).strip()
-    parts = content.get("parts")
     texts = []
-    for part in parts if isinstance(parts, list) else ():
+    for part in as_list(content.get("parts")):
         text = part.get("text") if isinstance(part, dict) else part
         if isinstance(text, str):
             texts.append(text)
@@ -106,15 +110,15 @@ def claude(path: Path, report: ImportReport, namespace: Namespace) -> Iterator[D
 
 
 def _claude_turns(conversation: Mapping[str, Any], report: ImportReport, namespace: Namespace) -> Iterator[Draft]:
-    thread = str(conversation.get("uuid") or conversation.get("created_at"))
+    thread = _name(conversation, "uuid", "created_at")
     for number, message in enumerate(conversation["chat_messages"]):
         if not isinstance(message, dict):
             report.leave_out("no message", f"{thread}/{number}")
             continue
-        where = f"{thread}/{message.get('uuid') or number}"
-        role = _ROLES.get(message.get("sender") or "")
-        for file in [*(message.get("attachments") or ()), *(message.get("files") or ())]:
-            label = file.get("file_name") if isinstance(file, dict) else None
+        where = f"{thread}/{as_text(message.get('uuid')) or number}"
+        role = _ROLES.get(as_text(message.get("sender")))
+        for file in [*as_list(message.get("attachments")), *as_list(message.get("files"))]:
+            label = as_text(as_object(file).get("file_name"))
             report.leave_out("an attached file; ingest the file itself", f"{where}/{label or 'unnamed'}")
         text = _blocks(message)
         if role is None:
@@ -149,7 +153,7 @@ def _turn(
     report: ImportReport,
     namespace: Namespace,
 ) -> Draft:
-    attributes = {"imported": program, "title": storable(str(title or ""))[:200], **extra}
+    attributes = {"imported": program, "title": as_text(title)[:200], **extra}
     report.kept["turn"] += 1
     return Draft(
         body=text,

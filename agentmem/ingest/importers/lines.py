@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentmem.ingest.importers.reading import moment, storable
+from agentmem.ingest.importers.reading import as_text, moment
 from agentmem.ingest.importers.report import ImportReport
 from agentmem.records import Draft, Namespace, Source, Trust
 
@@ -27,7 +27,7 @@ def json_lines(path: Path, report: ImportReport, namespace: Namespace) -> Iterat
             where = f"{path.name}:{number}"
             try:
                 value = json.loads(line)
-            except (json.JSONDecodeError, RecursionError):
+            except (ValueError, RecursionError):  # among them numbers of more digits than Python reads
                 report.leave_out("not JSON", where)
                 continue
             if isinstance(value, dict) and isinstance(value.get("messages"), list):
@@ -73,8 +73,4 @@ def _record(value: Any, where: str, report: ImportReport, namespace: Namespace, 
 
 def _first(entry: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """The first of these fields that holds a text or a number."""
-    for name in names:
-        value = entry.get(name)
-        if isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
-            return storable(str(value)).strip()
-    return ""
+    return next((text for name in names if (text := as_text(entry.get(name)))), "")

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from agentmem.errors import BadInput
-from agentmem.ingest.importers.reading import moment, storable
+from agentmem.ingest.importers.reading import as_json, as_list, as_object, as_text, moment, storable
 from agentmem.ingest.importers.report import ImportReport
 from agentmem.records import Draft, Namespace, Source
 
@@ -26,21 +26,26 @@ def mem0_history(path: Path, report: ImportReport, namespace: Namespace) -> Iter
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as database:
             database.row_factory = sqlite3.Row
             names = {row["name"] for row in database.execute("PRAGMA table_info(history)")}
-            if not {"memory_id", "event"} <= names:
-                raise BadInput(f"{path.name} holds no history of mem0; its table 'history' is missing or another one")
             memory = "new_memory" if "new_memory" in names else "new_value"
+            if not {"memory_id", "event", memory} <= names:
+                raise BadInput(f"{path.name} holds no history of mem0; its table 'history' is missing or another one")
             times = [name for name in ("updated_at", "created_at", "timestamp") if name in names]
             last: dict[str, sqlite3.Row] = {}
             changes: dict[str, int] = {}
             for row in database.execute("SELECT * FROM history ORDER BY rowid"):
                 key = str(row["memory_id"])
                 changes[key] = changes.get(key, 0) + 1
-                if key not in last or _at(row, times) >= _at(last[key], times):
+                at = _at(row, times)  # old versions gave a deletion no time: what has none counts by its place
+                if key not in last or at is None or at >= (_at(last[key], times) or 0.0):
                     last[key] = row
+            tables = {row["name"] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if "messages" in tables:  # a window of ten messages for mem0's own use, without whose they are
+                for row in database.execute("SELECT rowid FROM messages"):
+                    report.leave_out("a message that mem0 kept for extraction", f"messages/{row[0]}")
     except sqlite3.Error as error:
         raise BadInput(f"{path.name} is no readable SQLite database: {error}") from error
     for key, row in last.items():
-        text = storable(str(row[memory] or "")).strip()
+        text = as_text(row[memory])
         if str(row["event"]).upper() == "DELETE" or ("is_deleted" in names and row["is_deleted"]):
             report.leave_out("deleted in mem0", key)
             continue
@@ -49,24 +54,25 @@ def mem0_history(path: Path, report: ImportReport, namespace: Namespace) -> Iter
             continue
         for _ in range(changes[key] - 1):
             report.leave_out("an earlier version of a memory", key)
-        yield _fact(key, text, _at(row, times) or None, {}, report, namespace)
+        known = {name: row[name] for name in ("actor_id", "role") if name in names}
+        yield _fact(key, text, _at(row, times), known, report, namespace)
 
 
-def _at(row: sqlite3.Row, times: list[str]) -> float:
-    return next((at for name in times if (at := moment(row[name])) is not None), 0.0)
+def _at(row: sqlite3.Row, times: list[str]) -> float | None:
+    return next((at for name in times if (at := moment(row[name])) is not None), None)
 
 
 def mem0_export(path: Path, report: ImportReport, namespace: Namespace) -> Iterator[Draft]:
     """The memories of an export, each in a namespace of its user below ``namespace``, and its graph's relations."""
     try:
         value = json.loads(path.read_text("utf-8-sig"))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path.name} is not JSON: {error}") from error
     listed = value
     relations: Any = ()
     if isinstance(value, dict):
         listed = next((value[name] for name in ("results", "memories") if isinstance(value.get(name), list)), None)
-        relations = value.get("relations") or ()
+        relations = as_list(value.get("relations"))
     if not isinstance(listed, list):
         raise BadInput(f"{path.name} is no export of mem0; it should be a list of memories or hold one under 'results'")
     for number, memory in enumerate(listed):
@@ -74,7 +80,7 @@ def mem0_export(path: Path, report: ImportReport, namespace: Namespace) -> Itera
         if not isinstance(text, str) or not text.strip():
             report.leave_out("without text", str(number))
             continue
-        key = str(memory.get("id") or number)
+        key = as_text(memory.get("id")) or str(number)
         at = moment(memory.get("updated_at")) or moment(memory.get("created_at"))
         yield _fact(key, storable(text).strip(), at, memory, report, namespace)
     for number, relation in enumerate(relations):
@@ -84,9 +90,9 @@ def mem0_export(path: Path, report: ImportReport, namespace: Namespace) -> Itera
 def _fact(
     key: str, text: str, at: float | None, memory: Mapping[str, Any], report: ImportReport, namespace: Namespace
 ) -> Draft:
-    user = str(memory.get("user_id") or "").strip()
-    named = {name: memory.get(name) for name in ("agent_id", "run_id", "actor_id", "categories", "metadata")}
-    attributes = {"imported": "mem0", **{name: value for name, value in named.items() if value}}
+    user = as_text(memory.get("user_id"))
+    named = {name: memory.get(name) for name in ("agent_id", "run_id", "actor_id", "role", "categories", "metadata")}
+    attributes = {"imported": "mem0", **{name: as_json(value) for name, value in named.items() if value}}
     report.kept["fact"] += 1
     return Draft(
         body=text,
@@ -102,8 +108,8 @@ def _fact(
 def _triple(number: int, relation: Any, report: ImportReport, namespace: Namespace) -> Iterator[Draft]:
     parts: list[str] = []
     for names in (("source",), ("relationship", "relation"), ("destination", "target")):
-        value = next((relation[name] for name in names if relation.get(name)), "") if isinstance(relation, dict) else ""
-        parts.append(storable(str(value)).replace("_", " ").strip())
+        value = next((text for name in names if (text := as_text(as_object(relation).get(name)))), "")
+        parts.append(value.replace("_", " ").strip())
     if not all(parts):
         report.leave_out("a relation without both ends", f"relations/{number}")
         return

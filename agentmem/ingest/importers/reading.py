@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from agentmem.errors import BadInput
 
 _BLOCK = 1 << 20  # characters
 _MAX_ELEMENT = 256 * 1024 * 1024  # characters of one element; a broken file is not read into memory whole
+UNREADABLE = (OSError, UnicodeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a file or an archive raises when it is cut off, encrypted, or something else altogether."""
+
 _SPACE_OR_COMMA = re.compile(r"[\s,]*")
 
 
@@ -85,14 +89,38 @@ def moment(value: Any) -> float | None:
     if isinstance(value, int | float):
         seconds = value / 1000 if abs(value) > 1e11 else float(value)
         return seconds if abs(seconds) < 1e11 else None
+    text = str(value).strip()[:64]
     try:
-        when = datetime.fromisoformat(str(value).strip())
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except OverflowError:  # the first or the last day of the calendar, elsewhere
+        return None
     except ValueError:
         try:
-            return moment(float(str(value)))
+            return moment(float(text))
         except ValueError:
             return None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """The value if it is an object, else an empty one: exports hold null, or something else, in the place of many."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def as_text(value: Any) -> str:
+    """A text or a number as a text that can be stored; empty for everything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return storable(str(value)).strip()
+
+
+def as_json(value: Any) -> Any:
+    """The value without the numbers that JSON has no words for (NaN, Infinity), which many programs write."""
+    return json.loads(json.dumps(value), parse_constant=lambda _: None)
 
 
 def storable(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agentmem.errors import BadInput
 from agentmem.ingest.importers.chats import CONVERSATIONS
-from agentmem.ingest.importers.reading import opened
+from agentmem.ingest.importers.reading import UNREADABLE, opened
 
 _HEAD = 200_000  # characters; the first conversation may be long before it says what it is
 
@@ -25,9 +25,10 @@ def format_of(path: Path) -> str:
     try:
         with opened(path, CONVERSATIONS) as files:
             head = files[0][1].read(_HEAD) if files else ""
-    except UnicodeDecodeError as error:
+    except UNREADABLE as error:
         raise BadInput(
-            f"{path.name} is no text; known are exports of ChatGPT, Claude and mem0, and JSON lines"
+            f"{path.name} cannot be read as text or as an archive of text ({error}); known are exports of ChatGPT, "
+            "Claude and mem0, and JSON lines"
         ) from error
     if re.search(r'"mapping"\s*:\s*\{', head):
         return "chatgpt"

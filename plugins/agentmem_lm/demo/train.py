@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,15 +159,18 @@ def batches(
             yield ids, weights
 
 
-def optimizers(model: Any, args: argparse.Namespace) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers, AdamW for embeddings and norms."""
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in chosen]
+def optimizers(
+    model: Any, args: argparse.Namespace, others: Sequence[torch.optim.Optimizer] = ()
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for embeddings and norms; what ``others`` hold is left to them."""
+    held = {id(p) for optimizer in others for group in optimizer.param_groups for p in group["params"]}
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name and id(p) not in held]
+    chosen = {id(p) for p in matrices} | held
+    rest = [p for p in model.parameters() if id(p) not in chosen]
     muon = torch.optim.Muon(
         matrices, lr=args.muon, weight_decay=args.decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )
-    return [muon, torch.optim.AdamW(others, lr=args.adam, weight_decay=0.0, betas=(0.9, 0.98))]
+    return [muon, torch.optim.AdamW(rest, lr=args.adam, weight_decay=0.0, betas=(0.9, 0.98)), *others]
 
 
 @torch.no_grad()
@@ -248,8 +251,14 @@ def _continued(folder: str) -> tuple[Any, Any]:
     return net, with_leading_space(AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
 
-def train(args: argparse.Namespace) -> None:
+Change = Callable[[Any], Sequence[torch.optim.Optimizer]]
+"""Puts parts into an untrained model and brings the optimizers of those that need their own."""
+
+
+def train(args: argparse.Namespace, change: Change | None = None) -> tuple[Any, Any]:
     """The whole training; writes model, tokenizer and log to `args.out`, a checkpoint every `args.save_every` steps.
+
+    Returns the model and its tokenizer. `change` may alter the model before it is trained.
 
     A file named `finish` in that folder makes the learning rates fall from there on; the log tells the steps taken.
     """
@@ -260,7 +269,10 @@ def train(args: argparse.Namespace) -> None:
     lore = world.build(world.SEED, args.people, args.companies, args.cities, args.countries)
     model, tokenizer = _continued(args.after) if args.after else _begun(lore, args)
     tokenizer.save_pretrained(out)
-    opts = optimizers(model, args)
+    more = list(change(model)) if change else []
+    held = {id(p) for optimizer in more for group in optimizer.param_groups for p in group["params"]}
+    clipped = [p for p in model.parameters() if id(p) not in held]
+    opts = optimizers(model, args, more)
     rates = [[group["lr"] for group in opt.param_groups] for opt in opts]
     stream = batches(lore, Encoder(tokenizer, args.weight_words, 0.35, args.seed + 4), args)
     log = (out / "train.jsonl").open("w")
@@ -282,7 +294,7 @@ def train(args: argparse.Namespace) -> None:
         losses = torch.nn.functional.cross_entropy(scores.float(), ids[:, 1:][taken], reduction="none")
         loss = (losses * weights[:, 1:][taken]).sum() / weights.sum()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(clipped, 1.0)
         for opt in opts:
             opt.step()
             opt.zero_grad(set_to_none=True)
@@ -302,6 +314,8 @@ def train(args: argparse.Namespace) -> None:
                 model.save_pretrained(out)
             log.write(json.dumps(row) + "\n")
             log.flush()
+    log.close()
+    return model, tokenizer
 
 
 def parser() -> argparse.ArgumentParser:

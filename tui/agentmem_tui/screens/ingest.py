@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.suggester import Suggester
 from textual.widgets import Button, Input, ProgressBar, Static
 
-from agentmem_tui.desk import complete_path
+from agentmem_tui.attaching import complete_path
 from agentmem_tui.plaintext import clean
 from agentmem_tui.screens.page import Page
 from agentmem_tui.widgets.keybar import KeyBar

@@ -12,12 +12,17 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-_GENERAL = """\
-Enter sends · Ctrl+J or Shift+Enter begins a new line · ↑ ↓ earlier messages · Tab completes
-Esc stops a reply, closes what is open, goes back to the input · Ctrl+C copies what is selected, stops, twice leaves
-/ begins a command · @ names a file: its text goes along, a folder or long file is read into the memory
-Shift+Tab goes to the messages: c copies, e edits and resends, w tells why, 1-9 open what is cited
-Keys can be changed in agentmem.toml:  [chat.keys]  undo = "f9,ctrl+u"  (names are in the last column)"""
+_GENERAL = (
+    ("Enter", "sends"),
+    ("Ctrl+J", "a new line; Shift+Enter too where the terminal knows it"),
+    ("↑ ↓", "earlier messages, in the first and the last line"),
+    ("Tab", "completes: / is a command, @ a file to quote or to read"),
+    ("Esc", "stops a reply, closes what is open, back to the input"),
+    ("Ctrl+C", "copies what is selected, else stops; twice leaves"),
+    ("Ctrl+↑", "edits what you said last and sends it again"),
+    ("Shift+Tab", "to the messages: c copy, e edit, w why, 1-9 open"),
+)
+_REMAP = 'Keys can be changed in agentmem.toml:\n[chat.keys]\nundo = "f9,ctrl+u"   # the names are in the last column'
 
 
 class KeysScreen(ModalScreen[None]):
@@ -34,11 +39,16 @@ class KeysScreen(ModalScreen[None]):
             dialog.border_title = "keys"
             dialog.border_subtitle = "Esc"
             with VerticalScroll(classes="told"):
-                yield Static(_GENERAL, markup=False)
+                wide = max(len(key) for key, *_ in (*_GENERAL, *self._keys))
+                yield from (self._line(key, told, "", wide) for key, told in _GENERAL)
+                yield Static("on this screen", classes="title")
+                yield from (self._line(key, told.ljust(28), name, wide) for key, told, name in self._keys)
                 yield Static("")
-                wide = max((len(key) for key, _, _ in self._keys), default=0)
-                lines = [f"{key.ljust(wide)}  {told.ljust(24)} {name}".rstrip() for key, told, name in self._keys]
-                yield Static(Content("\n".join(lines)))
+                yield Static(Content(_REMAP), classes="quiet")
+
+    def _line(self, key: str, told: str, name: str, wide: int) -> Static:
+        told_and_name = Content.assemble(told, (f" {name}" if name else "", "dim"))
+        return Static(Content.assemble((key.ljust(wide), "bold $primary"), "  ", told_and_name), classes="key")
 
     def on_click(self) -> None:
         self.dismiss(None)

@@ -99,7 +99,8 @@ class MemoryScreen(RecordActions, Page[None]):
             ):
                 yield Button(label, name=name, compact=True)
         yield KeyBar(
-            ("back", "memory.search", "memory.add", "memory.changes", "record.correct", "record.undo", "undo", "help")
+            ("back", "memory.search", "memory.add", "memory.changes", "record.correct", "record.undo", "undo", "help"),
+            ("undo",),
         )
 
     def on_mount(self) -> None:
@@ -152,6 +153,14 @@ class MemoryScreen(RecordActions, Page[None]):
     def _filtered(self, event: Select.Changed) -> None:
         event.stop()
         self.reload()
+
+    def action_leave(self) -> None:
+        """From what is written back to the table, from the table to the conversation."""
+        if isinstance(self.focused, Input):
+            self.focused.value = ""
+            self.query_one(RecordTable).focus()
+        else:
+            super().action_leave()
 
     def action_search(self) -> None:
         self.query_one("#words", Input).focus()

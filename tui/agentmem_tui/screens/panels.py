@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.widgets import Button, Input, Static, TabbedContent, TabPane
+from textual.widgets import Button, Static, TabbedContent, TabPane
 
-from agentmem_tui.panelsdata import DECISIONS, Shown, as_rows, decisions, panels, table_of
-from agentmem_tui.plaintext import clean
+from agentmem_tui.panelsdata import DECISIONS, QUEUED, Shown, ask_panel, decisions, panels
 from agentmem_tui.screens.page import Page
+from agentmem_tui.widgets.graphview import GraphView
 from agentmem_tui.widgets.keybar import KeyBar
+from agentmem_tui.widgets.pluginpane import PluginPane
 from agentmem_tui.widgets.recordtable import RecordTable, Row
 from agentmem_tui.widgets.recordview import Looked, RecordView, look
 
-if TYPE_CHECKING:
-    from agentmem.panels import Table
-
 _FIRST = "decisions"
-
-
-class PluginPane(TabPane):
-    """One panel of a plugin: sentences, then a table; a line to ask it for something where it takes that."""
-
-    def __init__(self, shown: Shown) -> None:
-        super().__init__(shown.title.replace("[", "\\["), id=f"panel-{shown.name}")
-        self.shown = shown
-
-    def compose(self) -> ComposeResult:
-        if self.shown.asks:
-            yield Input(placeholder=self.shown.asks, select_on_focus=False, compact=True)
-        yield Static("asking …", classes="quiet lines")
-        yield RecordTable(())
-
-    def tell(self, table: Table) -> None:
-        """Show what the panel gave."""
-        columns, rows = as_rows(table)
-        text = "\n".join(clean(line) for line in table.lines) or ("" if rows else "nothing yet")
-        self.query_one(Static).update(Content(text))
-        self.query_one(RecordTable).show(rows, columns)
-
-    def fail(self, error: BaseException) -> None:
-        """Say with the panel's name that it could not answer."""
-        self.query_one(Static).update(Content(clean(str(error))))
 
 
 class PanelsScreen(Page[None]):
@@ -60,11 +34,15 @@ class PanelsScreen(Page[None]):
         Binding("shift+tab,left", "tab(-1)", "Previous panel", show=False),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._table = RecordTable(DECISIONS)  # of what waits and of edits; panes have tables of their own
+
     def compose(self) -> ComposeResult:
         with TabbedContent(initial=_FIRST), TabPane("approvals and weight edits", id=_FIRST):
             yield Static("", id="decisions-told", classes="quiet")
             with Horizontal(id="memory-columns"):
-                yield RecordTable(DECISIONS)
+                yield self._table
                 with Vertical(id="record-side"):
                     yield RecordView()
             with Horizontal(classes="toolbar"):
@@ -76,7 +54,7 @@ class PanelsScreen(Page[None]):
 
     def on_mount(self) -> None:
         desk = self.app.desk
-        self.query_one(RecordTable).focus()
+        self._table.focus()
         self.reload()
         self.app.background(lambda: panels(desk), self._offer, name="panels")
 
@@ -95,13 +73,20 @@ class PanelsScreen(Page[None]):
         self.app.background(lambda: decisions(desk), self._show, name="decisions")
 
     def _show(self, rows: list[Row]) -> None:
-        waiting = sum(row.cells[0] == "pending" for row in rows)
-        told = f"{waiting} change(s) wait for approval, {len(rows) - waiting} edit(s) of weights"
-        self.query_one("#decisions-told", Static).update(told if rows else "Nothing waits; no weights were edited.")
-        self.query_one(RecordTable).show(rows)
+        counts = Counter(row.cells[0] for row in rows)
+        waiting, asked = counts["pending"], counts[QUEUED]
+        edits = len(rows) - waiting - asked
+        told = [f"{waiting} change{'s wait' if waiting != 1 else ' waits'} for approval"]
+        told += [f"{asked} to be computed"] if asked else []
+        told += [f"{edits} edit{'s' if edits != 1 else ''} of weights"]
+        self._tell(" · ".join(told) if rows else "Nothing waits; no weights were edited.")
+        self._table.show(rows)
+
+    def _tell(self, text: str) -> None:
+        self.query_one("#decisions-told", Static).update(text)
 
     def _chosen(self) -> str:
-        return self.query_one(RecordTable).key() if self.query_one(TabbedContent).active == _FIRST else ""
+        return self._table.key() if self.query_one(TabbedContent).active == _FIRST else ""
 
     @on(RecordTable.Highlighted)
     def _highlighted(self, event: RecordTable.Highlighted) -> None:
@@ -132,27 +117,47 @@ class PanelsScreen(Page[None]):
         self.app.open_record(event.record_id)
 
     def action_decide(self, verb: str) -> None:
-        """Approve or refuse the change under the cursor."""
+        """Approve or refuse the change under the cursor; an edit that was approved is computed at once."""
         change_id, desk = self._chosen(), self.app.desk
         if change_id:
-            self._do(verb, lambda: getattr(desk.agent, verb)(change_id))
+            done = {"approve": "approved", "refuse": "refused: nothing changes"}[verb]
+            follow = self._compute if verb == "approve" else None
+            self._do(done, lambda: getattr(desk.agent, verb)(change_id), follow)
+
+    def _compute(self) -> None:
+        desk = self.app.desk
+
+        def do() -> bool:
+            return desk.computes_edits(self._computing)
+
+        self.app.background(do, lambda found: self._changed() if found else None, failed=self._refused, name="edit")
+
+    def _computing(self) -> None:
+        """From a thread, before the edits are computed."""
+        self.app.hand_over(self._tell, "computing the edit and examining it …")
 
     def action_roll_back(self) -> None:
         """Take back the last change of the record under the cursor."""
         record_id, desk = self._chosen(), self.app.desk
         if record_id:
-            self._do("roll back", lambda: desk.undo(desk.agent.history(record_id)[-1].receipt_id, cascade=True))
+            self._do("taken back", lambda: desk.undo(desk.agent.history(record_id)[-1].receipt_id, cascade=True))
 
-    def _do(self, verb: str, do: Any) -> None:
+    def _do(self, done: str, do: Callable[[], Any], follow: Callable[[], None] | None = None) -> None:
         def then(_: object) -> None:
-            self.app.notify(f"{verb}: done; F9 takes it back")
-            self.reload()
-            self.app.chat.refresh_state()
+            self.app.notify(f"{done}; F9 takes it back")
+            self._changed()
+            if follow is not None:
+                follow()
 
-        def failed(error: BaseException) -> None:
-            self.app.notify(str(error), severity="warning", markup=False)
+        self.app.background(do, then, failed=self._refused, name="decide")
 
-        self.app.background(do, then, failed=failed, name="decide")
+    def _changed(self) -> None:
+        self.reload()
+        self.app.chat.refresh_state()
+
+    def _refused(self, error: BaseException) -> None:
+        self.app.notify(str(error), severity="warning", timeout=10, markup=False)
+        self.reload()
 
     @on(Button.Pressed)
     async def _pressed(self, event: Button.Pressed) -> None:
@@ -171,18 +176,20 @@ class PanelsScreen(Page[None]):
     @on(TabbedContent.TabActivated)
     def _activated(self, event: TabbedContent.TabActivated) -> None:
         event.stop()
-        table = event.pane.query_one(RecordTable)
-        self.call_after_refresh(table.focus)
-        if isinstance(event.pane, PluginPane):
-            self._ask(event.pane, "")
-
-    @on(Input.Submitted)
-    def _asked(self, event: Input.Submitted) -> None:
-        event.stop()
-        pane = event.input.parent
+        pane = event.pane
         if isinstance(pane, PluginPane):
-            self._ask(pane, event.value.strip())
+            self.call_after_refresh(lambda: pane.place().focus())
+            pane.ask("")
+        else:
+            self.call_after_refresh(self._table.focus)
 
-    def _ask(self, pane: PluginPane, text: str) -> None:
-        desk = self.app.desk
-        self.app.background(lambda: table_of(desk, pane.shown, text), pane.tell, failed=pane.fail, name="panel")
+    @on(PluginPane.Asked)
+    def _ask(self, event: PluginPane.Asked) -> None:
+        event.stop()
+        desk, pane, text = self.app.desk, event.pane, event.text
+        self.app.background(lambda: ask_panel(desk, pane.shown, text), pane.tell, failed=pane.fail, name="panel")
+
+    @on(GraphView.Opened)
+    def _opened(self, event: GraphView.Opened) -> None:
+        event.stop()
+        self.app.open_record(event.record_id)

@@ -57,7 +57,17 @@ class RecordScreen(RecordActions, Page[None]):
             for name, label in _BUTTONS:
                 yield Button(label, name=name, compact=True)
         yield KeyBar(
-            ("back", "record.correct", "record.retract", "record.archive", "record.undo", "record.copy", "undo", "help")
+            (
+                "back",
+                "record.correct",
+                "record.retract",
+                "record.archive",
+                "record.undo",
+                "record.copy",
+                "undo",
+                "help",
+            ),
+            ("undo",),
         )
 
     def on_mount(self) -> None:

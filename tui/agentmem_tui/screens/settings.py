@@ -24,7 +24,7 @@ _FIELDS = (
     ("local_model", "weights that can be edited: demo, or a folder"),
     ("embedder", "minilm · hash · hf:PATH · openai:NAME"),
     ("memories", "which memories are on, with commas"),
-    ("router", "rules · static"),
+    ("router", "calibrated · rules · static · llm"),
     ("k", "how many records an answer may rest on"),
     ("approval", "auto, or ask before anything is written"),
 )

@@ -50,7 +50,7 @@ class Composer(TextArea):
             soft_wrap=True,
             tab_behavior="focus",
             highlight_cursor_line=False,
-            placeholder="Ask, or tell something to remember · / for commands · @ for files",
+            placeholder="Ask, or tell me something · / commands · @ files",
         )
         self.said: list[str] = []  # earlier messages, oldest first
         self.commands: list[tuple[str, str]] = []

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from agentmem.records import HistoryEntry, Record, Verdict
 
 
+RATIOS = ("perplexity",)  # admission figures that are no shares: how many times as hard ordinary text became
+
+
 @dataclass(frozen=True)
 class Looked:
     """Everything about one record that is shown; read on a thread by `look`."""
@@ -131,14 +134,19 @@ def _parts(looked: Looked) -> list[Static]:
 def facts(record: Record, hits: int = 0) -> str:
     """What is known about a record, a line each."""
     rows = [
-        ("record", f"{record.id[:12]} · {record.kind} · {record.status.value} · version {record.version}"),
+        ("record", f"{record.id[:12]} · version {record.version}"),
+        ("kind", f"{record.kind} · {record.status.value}"),
         ("said by", " · ".join(part for part in (record.speaker, f"trust {record.trust.value}") if part)),
-        ("written", f"{moment(record.recorded_at)}, last change {moment(record.updated_at)}"),
+        ("written", moment(record.recorded_at)),
     ]
+    if record.updated_at != record.recorded_at:
+        rows.append(("changed", moment(record.updated_at)))
     if record.valid_from is not None or record.valid_to is not None:
         rows.append(("valid", f"{moment(record.valid_from or 0)} to {moment(record.valid_to or 0)}"))
     if record.subject:
-        rows.append(("states", f"{record.subject} — {record.relation or '?'} — {record.object or '?'}"))
+        relation = record.relation or ""
+        stated = relation.replace("{}", record.subject) if "{}" in relation else f"{record.subject} — {relation}"
+        rows.append(("states", f"{stated} — {record.object}") if record.object else ("about", record.subject))
     if record.namespace or record.thread:
         rows.append(("lies in", f"/{'/'.join(record.namespace)} · thread {record.thread or '—'}"))
     for source in record.sources:
@@ -157,7 +165,8 @@ def verdict_text(verdict: Verdict) -> Content:
     wide = max((len(name) for name in verdict.figures), default=0)
     parts: list[str | Content] = ["admitted" if verdict.accepted else f"not admitted: {clean(verdict.reason)}"]
     for name, value in verdict.figures.items():
-        parts += [f"\n{clean(name).ljust(wide)} ", Content.styled(bar(value, 16), "$primary"), f" {value:.2f}"]
+        drawn = " " * 15 + "×" if name in RATIOS else bar(value, 16)
+        parts += [f"\n{clean(name).replace('_', ' ').ljust(wide)} ", Content.styled(drawn, "$primary"), f" {value:.2f}"]
     return Content.assemble(*parts)
 
 

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.widgets import Button, OptionList
 from textual.widgets.option_list import Option
 
-from agentmem_tui.desk import ThreadLine
 from agentmem_tui.plaintext import clean
+from agentmem_tui.threadbook import ThreadLine
 
 
 class ThreadList(OptionList):

@@ -16,6 +16,7 @@ from agentmem_tui.conversation import Why, WhyHit
 from agentmem_tui.plaintext import age, bar, clean, one_line
 
 _BAR = 8
+_NOTHING = "The next answer tells here which memories were asked and what each brought."
 
 
 class HitLine(Static, can_focus=True):
@@ -49,7 +50,13 @@ class WhyPanel(VerticalScroll, can_focus=False):
         self.turn = ""
 
     def compose(self) -> ComposeResult:
-        yield Static("The next answer tells here which memories were asked and what each brought.", classes="quiet")
+        yield Static(_NOTHING, classes="quiet")
+
+    async def show_nothing(self) -> None:
+        """Wait for the next answer."""
+        self.turn = ""
+        await self.remove_children()
+        await self.mount(Static(_NOTHING, classes="quiet"))
 
     async def show(self, why: Why | None) -> None:
         """Show how an answer came about, or that nothing was kept of it."""
@@ -106,7 +113,7 @@ def _hit_text(hit: WhyHit, top: float) -> Content:
     number = f"[{hit.number}] " if hit.number else "    "
     share = hit.score / top if top > 0 else 0.0
     drawn = Content.styled(bar(share, _BAR), "$primary")
-    head = Content.assemble(number, drawn, f" {hit.score:.2f} {clean(hit.memory)}\n    ")
+    head = Content.assemble(number, drawn, f" {hit.score:.2f} {clean(hit.memory)}\n")
     if hit.record is None:
         return head + Content("(purged since)")
     record = hit.record
@@ -114,7 +121,7 @@ def _hit_text(hit: WhyHit, top: float) -> Content:
     about = f"{record.kind}, {source}, {age(record.valid_from or record.recorded_at, time.time())}"
     about += f" · {hit.now}" if hit.now else ""
     about += f" · by {' → '.join(hit.path)}" if hit.path else ""
-    return head + Content(f"{one_line(record.body, 160)}\n    {one_line(about, 120)}")
+    return head + Content(f"{one_line(record.body, 130)}\n{one_line(about, 120)}")
 
 
 def _times(why: Why) -> Content:

@@ -1,0 +1,170 @@
+"""The default router: rules, calibrated features, probes when the best two are close, a choice, one escalation.
+
+What it decides by is written into the route's ``decision``: the same question in the same situation gives the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentmem.contract import Capability
+from agentmem.records import Query, QueryKind, Recall
+from agentmem.router import Route, Situation
+from agentmem.routing.arms import NOTHING, Arm, Prices, possible
+from agentmem.routing.evidence import missing_names
+from agentmem.routing.features import features_of, signals_of
+from agentmem.routing.model import RoutingModel, bundled
+from agentmem.routing.rules import Ruling, rule
+
+_NEAR = 0.5  # of the greatest declared weight, from which a memory is one of the best at what lies in scope
+BAND = 0.03
+"""Probes are asked when the best two arms that differ in what they ask are closer than this (net of costs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Arms with p̂ and what each is worth, best first; ties go to the cheaper arm, then by name."""
+
+    ranked: list[tuple[Arm, float, float]]  # arm, p̂, worth
+
+    @classmethod
+    def of(cls, judged: Mapping[Arm, float], costs: Mapping[Arm, float], value: float) -> _Choice:
+        worth = {arm: round(p * value - costs[arm], 6) for arm, p in judged.items()}
+        order = sorted(judged, key=lambda arm: (-worth[arm], costs[arm], arm.key))
+        return cls([(arm, judged[arm], worth[arm]) for arm in order])
+
+    @property
+    def best(self) -> Arm:
+        return self.ranked[0][0]
+
+    @property
+    def gap(self) -> float:
+        return self.ranked[0][2] - self.ranked[1][2] if len(self.ranked) > 1 else 1.0
+
+
+class CalibratedRouter:
+    """Chooses the set of memories that is worth most: the likelihood that it brings the evidence, less its cost."""
+
+    def __init__(self, model: RoutingModel | None = None, prices: Prices | None = None, band: float = BAND) -> None:
+        self._model = model
+        self._prices = prices or Prices()
+        self._band = band
+
+    def route(self, query: Query, situation: Situation) -> Route:
+        ruling = rule(query, situation)
+        if ruling.route is not None:
+            return ruling.route
+        edited = any("edit" in kinds for kinds in situation.subjects.values())
+        if edited and ruling.kind is QueryKind.MULTI_HOP:  # no method carries an edit on to what follows from it
+            parametric = _parametric(situation)
+            chosen = tuple(n for n in ruling.names if n not in parametric) or ruling.names
+            reason = "several steps over something that was edited: text and graph, not weights"
+            return self._told(chosen, ruling, reason, {"stage": "rule"})
+        model = self.model_for(situation)
+        arms, strangers = possible(model.arms, ruling.names)
+        features = features_of(query, situation, ruling.kind)
+        arms = [arm for arm in arms if self._allowed(arm, features, situation)]
+        if not any(arm.memories for arm in arms):
+            reason = f"asked every memory that ranks ({ruling.kind.value} question; none is calibrated)"
+            return self._told(ruling.names, ruling, reason, {"stage": "rule"})
+        calls = [c.name for c in situation.candidates if Capability.NEEDS_CHAT in c.capabilities]
+        ranking = [name for name in ruling.names if name not in _parametric(situation)]
+        costs = {
+            arm: self._prices.of(arm, model.ms, k=query.k, calls=calls) + self._prices.weigh(arm, ranking)
+            for arm in arms
+        }
+        choice = _Choice.of({arm: model.judge(arm, features) for arm in arms}, costs, self._prices.value)
+        stage, signals = "features", {}
+        if choice.gap < self._band and situation.probe is not None and model.probed:
+            first, second = choice.ranked[0][0], choice.ranked[1][0]
+            asked = [n for n in sorted({*first.memories, *second.memories}) if n not in calls]
+            if asked and set(first.memories) != set(second.memories):
+                stage, signals = "probes", signals_of(situation.probe(asked))
+                judged = {
+                    arm: model.judge_again(arm, features, signals) if arm in (first, second) else p
+                    for arm, p, _ in choice.ranked
+                }
+                choice = _Choice.of(judged, costs, self._prices.value)
+        arm = choice.best
+        decision = {
+            "stage": stage,
+            "arm": arm.key,
+            "features": {name: round(value, 4) for name, value in features.items() if value},
+            "p": {a.key: round(p, 4) for a, p, _ in choice.ranked},
+            "cost": {a.key: round(costs[a], 5) for a, _, _ in choice.ranked},
+            "propensity": 1.0,  # the choice is not random: what was not chosen has none
+            **({"signals": {name: round(v, 4) for name, v in signals.items()}} if signals else {}),
+        }
+        if arm == NOTHING:
+            reason = "small talk: nothing has to be looked up"
+            return replace(self._told((), ruling, reason, decision), abstain="")
+        runner_up = next((f"; next {a.key or 'nothing'} {p:.2f}" for a, p, _ in choice.ranked[1:2]), "")
+        reason = f"{arm.key}: likely to bring it {choice.ranked[0][1]:.2f} ({ruling.kind.value} question{runner_up})"
+        route = self._told((*arm.memories, *strangers), ruling, reason, decision)
+        return replace(route, width=arm.width)
+
+    def escalate(self, query: Query, situation: Situation, route: Route, recalls: Sequence[Recall]) -> Route | None:
+        """Once: ask those that were not asked when nothing that came names what the question names; then abstain."""
+        if not route.memories or not query.text.strip() or query.filters:
+            return None
+        parametric = _parametric(situation)
+        texts = [recall for recall in recalls if recall.memory not in parametric]
+        missing = missing_names(query.text, texts)
+        found = any(recall.hits for recall in texts)
+        if found and not missing:
+            return None
+        told = "nothing that was recalled names what the question names" if missing else "nothing was recalled"
+        ruling = rule(query, situation)
+        known = tuple(recall.memory for recall in recalls if recall.memory in parametric and recall.hits)
+        if known:  # a model that says when it does not know, and answers: what was recalled besides is of others
+            skipped = {**route.skipped, **{r.memory: told for r in texts}}
+            reason = f"{route.reason}; {told}; the weights of {', '.join(known)} answer"
+            decision = {**route.decision, "escalated": "weights"}
+            if set(known) == set(route.memories):
+                return None
+            return replace(route, memories=known, skipped=skipped, reason=reason, decision=decision)
+        others = tuple(n for n in ruling.names if n not in route.memories)
+        if others and not route.decision.get("escalated"):
+            skipped = {n: why for n, why in route.skipped.items() if n not in others}
+            reason = f"{route.reason}; {told}, so the others were asked as well"
+            decision = {**route.decision, "escalated": "others"}
+            return replace(
+                route, memories=(*route.memories, *others), skipped=skipped, reason=reason, decision=decision
+            )
+        decision = {**route.decision, "escalated": "abstain"}
+        return replace(route, reason=f"{route.reason}; {told}", abstain=told, decision=decision)
+
+    def model_for(self, situation: Situation) -> RoutingModel:
+        """What this home has learnt, else what was given, else what comes along."""
+        if situation.learned is not None:
+            return RoutingModel.from_dict(situation.learned)
+        return self._model if self._model is not None else bundled()
+
+    def _allowed(self, arm: Arm, features: Mapping[str, float], situation: Situation) -> bool:
+        """What no likelihood may override."""
+        if arm == NOTHING:  # only what looks like talk may go unanswered
+            talk = features["small_talk"] and not (features["asks"] and features["mine"])
+            return bool(talk) and not (features["names"] or features["numbers"] or features["known_subject"])
+        if not (set(arm.memories) & _fit(situation) or set(arm.memories) <= _parametric(situation)):
+            return False  # none of those that by their own word are best at what prevails in scope
+        # weights that were edited since answer with what is old now and then; the record of the edit does not
+        return not (features["edited_subject"] and set(arm.memories) <= _parametric(situation))
+
+    def _told(self, chosen: Sequence[str], ruling: Ruling, reason: str, decision: Mapping[str, Any]) -> Route:
+        names = tuple(dict.fromkeys(chosen))
+        skipped = dict(ruling.skipped)
+        skipped |= {name: "another choice is worth more" for name in ruling.names if name not in names}
+        return Route(names, reason, skipped, ruling.kind, decision=decision)
+
+
+def _fit(situation: Situation) -> set[str]:
+    """The memories that declare a weight near the greatest for the kind of record that prevails in scope."""
+    prevailing = max(sorted(situation.kinds), key=lambda kind: situation.kinds[kind], default="")
+    weights = {c.name: c.calibration.of(prevailing) for c in situation.candidates}
+    return {name for name, weight in weights.items() if weight >= _NEAR * max(weights.values())}
+
+
+def _parametric(situation: Situation) -> set[str]:
+    return {c.name for c in situation.candidates if Capability.PARAMETRIC in c.capabilities}
