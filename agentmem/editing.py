@@ -24,12 +24,17 @@ def edit(home: Home, requests: Sequence[EditRequest], *, memory: str, actor: str
     if home.local_model is None:
         raise Missing(f"'{memory}' edits a local model and none is set; give --local-model demo, or a model's folder")
     drafts = [_fact(home, request, memory) for request in requests]
-    vet = getattr(view.memory, "vet", None)  # a memory may refuse a request before the fact is written
-    if vet is not None:
-        vet(requests)
+    vet = getattr(view.memory, "vet", None)  # a memory may refuse a request, or warn, before the fact is written
+    notes = list(vet(requests) or ()) if vet is not None else []
+    fresh = []
+    for draft in drafts:
+        note, stands = _clash(home, draft, memory)
+        notes += [note] if note else []
+        fresh += [] if stands else [draft]
     status = Status.PENDING if ask else Status.ACTIVE
-    receipt = home.write(drafts, verb="edit", actor=actor, status=status)
-    if ask:
+    receipt = home.write(fresh, verb="edit", actor=actor, status=status)
+    receipt = replace(receipt, notes=(*receipt.notes, *notes))
+    if ask or not fresh:
         return receipt
     if Capability.BATCH in view.memory.capabilities and len(home.edit_queue.waiting().get(memory, ())) < _QUEUE_LIMIT:
         note = f"queued for '{memory}'; computed before the next complete, recall or ask"
@@ -78,6 +83,20 @@ def request_of(record: Record) -> EditRequest:
         namespace=record.namespace,
         record_id=record.id,
     )
+
+
+def _clash(home: Home, draft: Draft, memory: str) -> tuple[str, bool]:
+    """(what is to be said of an older fact about the same, whether it already stands as asked)."""
+    records = home.journal.records
+    waiting = {record.id for record in home.edit_queue.waiting().get(memory, ())}
+    for older in records.get_many(draft.supersedes).values():
+        name = f"'{older.body}' ({older.id[:12]})"
+        if older.object != draft.object:
+            return f"this contradicts {name}, which it supersedes", False
+        made = any(c.kind == EDIT and c.attributes.get("memory") == memory for c in records.children(older.id))
+        if made or older.id in waiting:
+            return f"{name} stands already in '{memory}'; nothing was changed", True
+    return "", False
 
 
 def _fact(home: Home, request: EditRequest, memory: str) -> Draft:

@@ -69,10 +69,10 @@ class EasyEditMemory(EditMemory):
         """How to get what this memory needs and does not find; empty when it is there."""
         return "" if find_spec("easyeditor") is not None else f"'easyeditor' is not installed: {HOW}"
 
-    def vet(self, requests: Sequence[EditRequest]) -> None:
+    def vet(self, requests: Sequence[EditRequest]) -> Sequence[str]:
         """As every weight memory; and EasyEdit with its settings must be there."""
-        super().vet(requests)
         self._settings()
+        return super().vet(requests)
 
     def compute(self, wishes: Sequence[Wish], standing: Sequence[Record]) -> list[dict[str, bytes]]:
         """Nothing yet: the live edits are made together when they are mounted."""

@@ -7,7 +7,7 @@ have stayed. Knows wishes and models; a method of editing only as something that
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -106,29 +106,37 @@ def examine(
     wishes: Sequence[Wish],
     mounted: Mounted,
     *,
+    siblings: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     probes: ProbeSet | None = None,
     limits: Thresholds | None = None,
 ) -> list[Examination]:
-    """One examination a wish, all in a few batches; the probes are asked once for all of them."""
+    """One examination a wish, all in a few batches; the probes are asked once for all of them.
+
+    ``siblings``: (prompt, target) of other edits by subject; they count among what must stay of the subject.
+    """
     wanted, frozen = limits or Thresholds(), probes or ProbeSet((), (), (), ())
-    asked = [prompt for wish in wishes for prompt in wish.own_wordings]
+    others = [one for group in (siblings or {}).values() for one in group]
+    asked = [*(prompt for wish in wishes for prompt in wish.own_wordings), *(prompt for prompt, _ in others)]
     stay = list(dict.fromkeys(p for wish in wishes for p in (*wish.preserve, *wish.locality)))
     before = [done.tokens for done in model.complete(stay, max_new_tokens=wanted.max_new_tokens, base=True)]
     with mounted():
-        said = iter(model.generate(asked, max_new_tokens=wanted.max_new_tokens))
+        answers = model.generate(asked, max_new_tokens=wanted.max_new_tokens)
         kept = unchanged(model, [*stay, *frozen.prompts], [*before, *frozen.answers])
         hard = model.log_likelihood(frozen.pairs) if frozen.pairs else []
     tokens = max(1, sum(len(model.encode_end(end)) for _, end in frozen.pairs))
     harder = math.exp(min((sum(frozen.easy) - sum(hard)) / tokens, 50.0))
     stays, share = dict(zip(stay, kept, strict=False)), _share(kept[len(stay) :])
+    still = {p: says(text, t) for (p, t), text in zip(others, answers[len(asked) - len(others) :], strict=True)}
+    said = iter(answers)
     out = []
     for wish in wishes:
+        beside = [still[prompt] for prompt, _ in (siblings or {}).get(wish.subject, ())]
         rights = [says(next(said), wish.target) for _ in wish.own_wordings]
         out.append(
             Examination(
                 rewrite=float(rights[0]),
                 paraphrase=_share(rights[1:]),
-                same_subject=_share([stays[p] for p in wish.preserve if p not in wish.invented]),
+                same_subject=_share([*beside, *(stays[p] for p in wish.preserve if p not in wish.invented)]),
                 locality=min(share, _share([stays[p] for p in wish.locality])),
                 perplexity=harder,
                 shared_locality=share,

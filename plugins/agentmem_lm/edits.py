@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentmem.contract import Capability, Memory, MemoryConfig
-from agentmem.errors import AgentmemError, Missing
+from agentmem.errors import AgentmemError, Missing, Refused
 from agentmem.records import (
     Change,
     CheckLine,
@@ -31,7 +31,8 @@ from agentmem.records import (
     Record,
     Verdict,
 )
-from agentmem_lm.requests import check
+from agentmem_lm.live import EDIT, live_edits
+from agentmem_lm.requests import check, check_together, filled, look_alikes
 from agentmem_lm.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -39,17 +40,17 @@ if TYPE_CHECKING:
     from agentmem_lm.model import CausalModel
     from agentmem_lm.requests import Wish
 
-EDIT = "edit"
 Trial = Callable[[], AbstractContextManager[Any]]
 
 
 class EditConfig(MemoryConfig):
     """Settings of every weight memory. ``layer`` None: found by the interchange test; ``background``: a file of texts,
-    one a line, to take statistics from."""
+    one a line, to take statistics from; ``most_per_subject``: facts of one subject share one place in the model."""
 
     layer: int | None = None
     background: str | None = None
     examine: bool = True
+    most_per_subject: int = 8
     admission: Thresholds = Thresholds()
 
 
@@ -92,11 +93,28 @@ class EditMemory(Memory):
 
     # ---- the contract
 
-    def vet(self, requests: Sequence[EditRequest]) -> None:
-        """Raise, before anything is written, for requests that no edit can come of."""
+    def vet(self, requests: Sequence[EditRequest]) -> Sequence[str]:
+        """Raise, before anything is written, for requests that no edit can come of; warnings for the others."""
         count = self.model.encode_end
         for request in requests:
             check(request.subject.strip(), request.target.strip(), request.prompt, lambda text: len(count(text)))
+        check_together(requests)
+        live = [r for namespace in {q.namespace for q in requests} for r in self.live(namespace)]
+        names = [record.subject for record in live if record.subject]
+        for subject in dict.fromkeys(request.subject for request in requests):
+            told = {r.relation for r in live if r.subject == subject}
+            told |= {q.relation or q.prompt for q in requests if q.subject == subject}
+            most: int = self.config.most_per_subject  # type: ignore[attr-defined]
+            if len(told) > most:
+                raise Refused(
+                    f"'{subject}' would have {len(told)} edits and {self.name} holds {most} of one subject at most "
+                    f"({self.name}.most_per_subject): keep the fact as text (agentmem remember)"
+                )
+        return [
+            f"'{subject}' looks like {', '.join(repr(name) for name in near)}, which has edits too: check the name"
+            for subject in dict.fromkeys(request.subject for request in requests)
+            if (near := look_alikes(subject, names))
+        ]
 
     def close(self) -> None:
         """Take the edits off the model, which others may go on using."""
@@ -156,6 +174,7 @@ class EditMemory(Memory):
         if not self.config.examine:  # type: ignore[attr-defined]
             return [Verdict(accepted=True)] * len(wishes)
         limits = self.config.admission  # type: ignore[attr-defined]
+        beside_them = self._siblings(wishes)
         edited = [record.subject or "" for record in self.live(wishes[0].request.namespace)]
         probes = self.probes.without([*edited, *(wish.subject for wish in wishes)])
         verdicts: list[Verdict] = []
@@ -165,7 +184,8 @@ class EditMemory(Memory):
             part = left.pop()
             beside = [*good, *part]
             trial = self.trial([wishes[i] for i in beside], [blobs[i] for i in beside])
-            found = examine(self.model, [wishes[i] for i in part], trial, probes=probes, limits=limits)
+            told = [wishes[i] for i in part]
+            found = examine(self.model, told, trial, siblings=beside_them, probes=probes, limits=limits)
             full, figures = self.room([wishes[i] for i in beside], [blobs[i] for i in beside])
             if len(part) > 1 and (full or found[0].crowds(limits)):
                 middle = len(part) // 2
@@ -178,6 +198,18 @@ class EditMemory(Memory):
             good += [i for i, verdict in zip(part, judged, strict=True) if verdict.accepted]
             verdicts += judged
         return verdicts
+
+    def _siblings(self, wishes: Sequence[Wish]) -> dict[str, list[tuple[str, str]]]:
+        """The (prompt, target) of standing edits of the same subjects, which must go on being said."""
+        asked = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
+        subjects = {wish.subject for wish in wishes}
+        out: dict[str, list[tuple[str, str]]] = {}
+        for record in self.live(wishes[0].request.namespace):
+            if record.subject in subjects and (record.subject, record.relation) not in asked:
+                request = request_of(record)
+                prompt = filled(request.prompt, request.subject)
+                out.setdefault(record.subject, []).append((prompt, request.target))
+        return out
 
     def admit(self, draft: Draft) -> Verdict:
         """The verdict of the examination, made when the edit was computed."""
@@ -224,7 +256,7 @@ class EditMemory(Memory):
         head = self.context.records.head()
         kept = self._live.get((namespace, as_of))
         if kept is None or kept[0] != head:
-            found = self.context.records.find(namespace=namespace, kinds=(EDIT,), as_of=as_of)
+            found = live_edits(self.context.records, namespace, as_of)
             kept = (head, tuple(r for r in found if r.attributes.get("memory") == self.name))
             self._live[(namespace, as_of)] = kept
         return kept[1]

@@ -13,6 +13,7 @@ from agentmem.contract import Capability, Context, Memory
 from agentmem.errors import ModelError
 from agentmem.records import Change, CheckLine, Hit, Query, Recall, Record, Trust
 from agentmem_lm.config import LmConfig
+from agentmem_lm.live import live_edits
 
 if TYPE_CHECKING:
     from agentmem_lm.model import CausalModel
@@ -92,7 +93,7 @@ class LmMemory(Memory):
         """All live edits in scope, read again when the journal has grown."""
         key = (self.context.records.head(), query.namespace, query.as_of)
         if self._kept is None or self._kept[0] != key:
-            found = self.context.records.find(namespace=query.namespace, kinds=("edit",), as_of=query.as_of)
+            found = live_edits(self.context.records, query.namespace, query.as_of)
             self._kept = (key, tuple(record for record in found if "admission" in record.attributes))
         return self._kept[1]
 

@@ -83,6 +83,19 @@ def check(subject: str, target: str, prompt: str, count_tokens: Callable[[str], 
     filled(prompt, subject)
 
 
+def check_together(requests: Sequence[EditRequest]) -> None:
+    """Refused when two of these requests give one subject and relation different targets."""
+    told: dict[tuple[object, ...], str] = {}
+    for request in requests:
+        about = (request.namespace, request.subject.strip(), request.relation or request.prompt)
+        other = told.setdefault(about, request.target.strip())
+        if other != request.target.strip():
+            raise Refused(
+                f"two requests contradict each other: '{request.prompt.replace('{}', request.subject)}' is to be "
+                f"'{other}' and '{request.target}'; give one of them"
+            )
+
+
 def filled(text: str, subject: str) -> str:
     """The prompt with its subject; BadInput when it names none."""
     whole = text.replace("{}", subject)

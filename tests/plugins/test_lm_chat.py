@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from agentmem.errors import BadInput, ModelError
-from agentmem.records import Query
+from agentmem.records import Query, Record
 from agentmem.testing import MemoryContract
 from agentmem_lm import LazyModel, LmMemory, LocalModels
 from agentmem_lm.chat import LocalChatModel, asked_of, passages_for
@@ -53,8 +54,11 @@ class Answers:
         return [Finished(self.text, (1,), (self.log_probability,), "stop") for _ in prompts]
 
 
-def remembering(model: Any, **settings: Any) -> LmMemory:
-    context: Any = SimpleNamespace(local_model=model)
+def remembering(model: Any, edits: tuple[Record, ...] = (), **settings: Any) -> LmMemory:
+    def find(*, kinds: tuple[str, ...], **_: Any) -> Iterator[Record]:
+        return iter(edits if "edit" in kinds else ())
+
+    context: Any = SimpleNamespace(local_model=model, records=SimpleNamespace(head=lambda: len(edits), find=find))
     return LmMemory(context, LmMemory.Config(**settings))
 
 
@@ -91,6 +95,30 @@ def test_a_chat_template_is_used_and_its_opening_token_is_not_doubled() -> None:
     assert chat.prompt_of([HumanMessage("Hello")])[0] == "<user>Hello<assistant>"
     merged = chat.prompt_of([SystemMessage("Be brief."), HumanMessage("Hello")])[0]
     assert merged == "<user>Be brief.\n\nHello<assistant>"
+
+
+def edit(target: str, **figures: float) -> Record:
+    request = {"paraphrases": ["a", "b", "c", "d"]}
+    attributes = {"admission": {"figures": figures}, "request": request}
+    return Record(id="e", kind="edit", body="x", subject="Velmark", object=target, attributes=attributes)
+
+
+def test_an_edited_answer_is_trusted_by_how_the_edit_was_admitted() -> None:
+    asked = Query(text="What is the capital of Velmark?")
+    unsure = Answers(" Osterby.", -1.5)
+    told = remembering(unsure, (edit("Osterby", rewrite=1.0, paraphrase=1.0),))
+    (hit,) = told.recall(asked).hits
+    assert hit.score == pytest.approx(5.5 / 6)
+    assert hit.record.derived_from == ("e",)
+    weak = remembering(unsure, (edit("Osterby", rewrite=1.0, paraphrase=0.25),)).recall(asked)
+    assert weak.signals["confidence"] == pytest.approx(2.5 / 6)
+    plain = {"confidence": pytest.approx(0.223, abs=0.001)}
+    for edits in ((), (edit("Dorn", rewrite=1.0, paraphrase=1.0),), (edit("Osterby"),)):
+        assert remembering(unsure, edits).recall(asked).signals == plain, "only an examined edit that says so counts"
+    assert told.recall(Query(text="What is the capital of Zurkia?")).signals == plain
+    assert (
+        remembering(unsure, (edit("Osterby", rewrite=1.0, paraphrase=1.0),), base=True).recall(asked).signals == plain
+    )
 
 
 def test_a_model_of_passages_and_questions_is_shown_only_what_it_can_read() -> None:

@@ -34,9 +34,20 @@ def model() -> CausalModel:
 
 
 @pytest.fixture(scope="module")
-def agent(model: CausalModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+def background(model: CausalModel, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Fewer ordinary texts than by default: their statistics are most of what these tests cost."""
+    from agentmem_lm.background import background_texts
+
+    path = tmp_path_factory.mktemp("texts") / "lines.txt"
+    path.write_text("\n".join(background_texts(model, count=400)))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def agent(model: CausalModel, background: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     home = tmp_path_factory.mktemp("home")
-    opened = Agent.open(home, local_model=model, memories="bm25,wise", embedder="hash", wise={"layer": 2}, seed=1)
+    wise = {"layer": 2, "background": background}
+    opened = Agent.open(home, local_model=model, memories="bm25,wise", embedder="hash", wise=wise, seed=1)
     with opened as agent:
         yield agent
 
@@ -214,8 +225,9 @@ def test_the_scored_wordings_are_never_those_of_a_request() -> None:
     assert all(len(case.request.paraphrases) == len(case.request.preserve) == 4 for case in made)
 
 
-def test_an_edit_is_mounted_again_when_its_home_is_opened_again(tmp_path: Path) -> None:
-    settings = {"local_model": "demo", "memories": "wise", "embedder": "hash", "wise": {"layer": 2, "examine": False}}
+def test_an_edit_is_mounted_again_when_its_home_is_opened_again(tmp_path: Path, background: str) -> None:
+    wise = {"layer": 2, "examine": False, "background": background}
+    settings = {"local_model": "demo", "memories": "wise", "embedder": "hash", "wise": wise}
     fact = next(fact for fact in build().facts if fact.relation == "employer")
     target = next(name for name in build().objects["employer"] if name != fact.object)
     with Agent.open(tmp_path, **settings) as agent:
