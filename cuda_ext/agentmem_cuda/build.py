@@ -137,10 +137,23 @@ def _compile_and_link(tools: Toolchain, folder: Path) -> Path:
     link = [tools.cxx, "-shared", "-o", str(made), *objects, f"-L{_torch_folder() / 'lib'}", "-ltorch"]
     link += ["-ltorch_cpu", "-lc10"]
     if tools.nvcc:
-        toolkit = Path(tools.nvcc).resolve().parent.parent
-        link += [f"-L{toolkit / 'lib64'}", "-lcudart_static", "-ldl", "-lrt", "-lpthread"]
+        link += [f"-L{toolkit_of(tools.nvcc) / 'lib64'}", "-lcudart_static", "-ldl", "-lrt", "-lpthread"]
     _run(link)
     return made
+
+
+def toolkit_of(nvcc: str) -> Path:
+    """The folder of the CUDA toolkit, as nvcc tells it: what is on the path may be a link, or a script around it."""
+    try:
+        told = subprocess.run(
+            [nvcc, "--dryrun", "-x", "cu", os.devnull], capture_output=True, text=True, timeout=60, check=False
+        ).stderr
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BuildError(f"{nvcc} did not run: {error}") from error
+    for line in told.splitlines():
+        if line.startswith("#$ TOP="):
+            return Path(os.path.normpath(line.removeprefix("#$ TOP=").strip()))
+    return Path(nvcc).resolve().parent.parent
 
 
 def _compile_commands(tools: Toolchain, folder: Path) -> list[list[str]]:

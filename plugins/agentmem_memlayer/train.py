@@ -5,7 +5,8 @@
 Every option of ``agentmem_lm.demo.train`` holds. ``--at`` is the decoder layer whose feed-forward part is a memory
 layer (-1: none, the same model without one). Written to FOLDER besides the model: ``memory_layers.safetensors`` and
 ``facts.json``, with the facts it can say and its parameters, all of them and those that one token uses. Values are
-trained by Adam on the rows that were read, at a rate that is not scaled (Berges et al. 2024). Never run by tests.
+trained by Adam on the rows that were read (Berges et al. 2024), at ten times their rate: the runs here are short.
+Never run by tests.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--d-key", type=int, default=16)
     parser.add_argument("--top-k", type=int, default=16)
-    parser.add_argument("--value-rate", type=float, default=1e-3)
+    parser.add_argument("--value-rate", type=float, default=1e-2)
     args = parser.parse_args(argv)
     made: dict[int, MemoryLayer] = {}
 

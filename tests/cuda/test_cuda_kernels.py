@@ -272,6 +272,16 @@ def test_the_kernels_compile_for_both_generations_without_spills(nvcc: str, tmp_
     assert set(spills) == {("0", "0")}
 
 
+def test_the_toolkit_is_found_behind_a_script_that_calls_nvcc(tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "nvcc"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\necho '#$ _HERE_=/opt/cuda/bin' >&2\necho '#$ TOP=/opt/cuda/bin/..' >&2\n")
+    script.chmod(0o755)
+    assert build.toolkit_of(str(script)) == Path("/opt/cuda")
+    script.write_text("#!/bin/sh\n")
+    assert build.toolkit_of(str(script)) == tmp_path
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_dispatcher_of_a_cpu_torch_knows_the_cuda_kernels_after_loading(nvcc: str) -> None:
