@@ -20,6 +20,7 @@ from agentmem.home import Home
 from agentmem.journal.audit import Finding, audit
 from agentmem.journal.transaction import PERSON
 from agentmem.journal.transfer import export, import_, is_export
+from agentmem.policy import restate, superseding
 from agentmem.reading import Found, Reading
 from agentmem.records import (
     Draft,
@@ -183,12 +184,16 @@ class Agent:
         waits = approvals.must_ask(self.home, actor)
         status = Status.PENDING if waits else Status.ACTIVE
         now = self.home.clock.now()
-        receipt = self.home.write([dated(draft, now) for draft in drafts], verb=verb, actor=actor, status=status)
+        prepared = [dated(draft, now) for draft in drafts]
+        if verb == "remember" and actor == PERSON:
+            prepared = [superseding(self.home.journal.records, draft) for draft in prepared]
+        receipt = self.home.write(prepared, verb=verb, actor=actor, status=status)
         if not waits:
             self._observe(receipt)
         return receipt
 
     def _observe(self, receipt: Receipt) -> None:
+        self._demote(receipt)
         # What is derived lies where its event lies, so one event never holds records of two namespaces.
         events: dict[tuple[str, Namespace], list[Record]] = {}
         for record in self.home.journal.records.get_many(receipt.record_ids).values():
@@ -248,6 +253,7 @@ class Agent:
         if approvals.must_ask(self.home, actor):
             return approvals.propose(self.home, "correct", self.show(record_id), actor=actor, reason=reason, body=text)
         receipt = self.home.journal.correct(record_id, text, reason=reason, actor=actor, **fields)
+        restate(self.home, [record_id])
         self._observe(receipt)
         return receipt
 
@@ -267,7 +273,9 @@ class Agent:
         record_id = self._id(record_id)
         if approvals.must_ask(self.home, actor):
             return approvals.propose(self.home, op, self.show(record_id), actor=actor, reason=reason)
-        return self.home.journal.set_status(record_id, op, reason=reason, actor=actor)
+        receipt = self.home.journal.set_status(record_id, op, reason=reason, actor=actor)
+        self._demote(receipt)
+        return receipt
 
     def purge(self, record_id: str | Sequence[str], *, sources: bool = False) -> Receipt:
         """Remove records physically, with what derives from them (and, with ``sources``, what they came from)."""
@@ -291,7 +299,9 @@ class Agent:
                 raise NotFound("there is nothing to undo yet")
             receipt = last[0].id
         receipt_id = receipt if isinstance(receipt, str) else receipt.id
-        return self.home.journal.undo(self._receipt_id(receipt_id), cascade=cascade)
+        undone = self.home.journal.undo(self._receipt_id(receipt_id), cascade=cascade)
+        restate(self.home, undone.record_ids)
+        return undone
 
     # ---- approvals
 
@@ -344,6 +354,22 @@ class Agent:
 
         asks = approvals.must_ask(self.home, actor) or actor != PERSON
         return edit(self.home, requests, memory=memory, actor=actor, ask=asks)
+
+    def promote(self, *, memory: str | None = None, namespace: Sequence[str] | str | None = None) -> list[Receipt]:
+        """Propose weight edits for facts that have earned a place in the weights; take off those that no longer hold.
+
+        What is proposed is pending (`approve`, `refuse`) and derives from the text, which stays what is believed. The
+        section ``[promotion]`` says what earns it; `agentmem.promotion.candidates` tells the reasons.
+        """
+        from agentmem.promotion import promote
+
+        return promote(self.home, self._scope(namespace), memory=memory)
+
+    def _demote(self, receipt: Receipt) -> None:
+        if self.home.local_model is not None:
+            from agentmem.promotion import demote
+
+            demote(self.home, changed=receipt.record_ids)
 
     def flush_edits(self) -> list[Receipt]:
         """Compute the edits that are queued (also done before `complete`, `recall` and `ask`)."""

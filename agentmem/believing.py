@@ -15,6 +15,9 @@ from agentmem.claims import Claim, claims_of, contradict, folded_value
 from agentmem.records import Record, Trust
 from agentmem.sentences import sentences
 
+OVER = "over"
+"""Attribute of a shown record: its sentences that no longer hold, so that none of them speaks."""
+
 _RANK = {Trust.USER: 3, Trust.TOOL: 1, Trust.DOCUMENT: 1, Trust.AGENT: 0}
 _ECHO = "assistant"  # what the agent answered rests on other records and states nothing of its own
 
@@ -89,7 +92,8 @@ def statements(records: Iterable[Record]) -> list[Statement]:
     for record in records:
         if not record.is_live or record.attributes.get("role") == _ECHO:
             continue
-        found += [Statement(record, claim) for claim in claims_of_record(record)]
+        over = record.attributes.get(OVER, ())
+        found += [Statement(record, claim) for claim in claims_of_record(record) if claim.sentence not in over]
     return found
 
 

@@ -39,6 +39,11 @@ _PAST = re.compile(
     r"\b(?:used to|formerly|previously|once|former|previous|no longer|not any ?more|ex-)\b", re.IGNORECASE
 )
 _NOT = re.compile(r"\b(?:is|are|was|were|does|do|has|have)(?:n['’]t| not)\b|\bno longer\b|\bnot\b", re.IGNORECASE)
+_DIFFERENT = re.compile(
+    r"\b(?:now|no longer|any ?more|instead|moved|relocated|transferred|changed|switched|raised|lowered|reduced|"
+    r"increased|renamed|postponed|rescheduled|rose|fell|dropped|became|the new)\b",
+    re.IGNORECASE,
+)
 _HEDGED = re.compile(
     r"^(?:if|when|whether|would|maybe|perhaps|suppose|imagine)\b|\?$|\b(?:might|may be|could be)\b", re.I
 )
@@ -103,6 +108,11 @@ class Claim:
     @property
     def shape(self) -> str:
         return shape(self.value)
+
+    @property
+    def changes(self) -> bool:
+        """Whether the sentence itself says that something is different from before."""
+        return self.over or self.old is not None or _DIFFERENT.search(self.sentence) is not None
 
 
 def claims_of(text: str, speaker: str | None = None) -> tuple[Claim, ...]:

@@ -7,14 +7,15 @@ put among the instructions.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from agentmem.believing import Dispute, disputes
+from agentmem.believing import OVER, Dispute, disputes
 from agentmem.contract import RecordReader
 from agentmem.models.protocol import estimate_tokens
 from agentmem.records import Hit, Record, Source, Status, Trust
+from agentmem.sentences import sentences
 
 _OLDER, _AGAINST = "an older statement", "contradicted by id "
 _LABEL_TOKENS = 16  # what a record's number, source and date take
@@ -39,10 +40,12 @@ def compose(
     limit: int | None = None,
     as_of: float | None = None,
     now: float | None = None,
+    over: Mapping[str, frozenset[str]] | None = None,
 ) -> Evidence:
     """Choose from ``hits`` (best first) at most ``limit`` that are still true, say it once, and fit.
 
-    ``now`` (seconds) tells whose time is over; by default nobody's is. What contradicts a chosen hit comes along.
+    ``now`` (seconds) tells whose time is over; by default nobody's is. ``over`` names sentences of records that no
+    longer hold: they are not quoted. What contradicts a chosen hit comes along.
     """
     dropped: list[str] = []
     current = records.get_many([hit.record_id for hit in hits], as_of=as_of)
@@ -55,6 +58,13 @@ def compose(
             dropped.append(f"{hit.record_id[:12]}: {fault}")
             continue
         hit = replace(hit, record=record) if record is not None else hit
+        ended = (over or {}).get(hit.record_id)
+        if ended and set(sentences(hit.record.body)) <= ended:
+            dropped.append(f"{hit.record_id[:12]}: what it says no longer holds")
+            continue
+        if ended:
+            marked = {**hit.record.attributes, OVER: sorted(ended)}
+            hit = replace(hit, record=replace(hit.record, attributes=marked))
         twin = next((other for other in kept if _same(hit.record, other.record)), None)
         if twin is not None:
             dropped.append(f"{hit.record_id[:12]}: says the same as {twin.record_id[:12]}")

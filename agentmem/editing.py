@@ -19,7 +19,10 @@ _QUEUE_LIMIT = 64  # a queue of a batch memory is computed at this length at the
 
 
 def edit(home: Home, requests: Sequence[EditRequest], *, memory: str, actor: str, ask: bool) -> Receipt:
-    """Write the facts down and, unless they wait for approval or for a batch, compute their edits."""
+    """Write the facts down and, unless they wait for approval or for a batch, compute their edits.
+
+    A request with a ``record_id`` caches what that record says: its fact derives from the record and is found by none.
+    """
     view = home.views[memory]  # an unknown name is refused before anything is written
     if home.local_model is None:
         raise Missing(f"'{memory}' edits a local model and none is set; give --local-model demo, or a model's folder")
@@ -115,12 +118,16 @@ def _fact(home: Home, request: EditRequest, memory: str) -> Draft:
     wish = {"memory": memory, "subject": subject, "prompt": prompt, "target": target}
     lists = {"paraphrases": request.paraphrases, "preserve": request.preserve, "locality": request.locality}
     body = f"{prompt.replace('{}', subject).rstrip()} {target}"
+    source = None if request.record_id is None else home.journal.records.get(request.record_id)
+    cached = {} if source is None else {"promoted": source.version_id}  # the text stays what is found and believed
     return Draft(
         body=body if body.endswith((".", "?", "!")) else f"{body}.",
         namespace=request.namespace,
         subject=subject,
         relation=relation,
         object=target,
-        supersedes=tuple(record.id for record in older),
-        attributes={EDIT: {**wish, **{name: list(texts) for name, texts in lists.items() if texts}}},
+        derived_from=() if source is None else (source.id,),
+        supersedes=tuple(record.id for record in older if source is None or record.attributes.get(EDIT)),
+        attributes={EDIT: {**wish, **{name: list(texts) for name, texts in lists.items() if texts}}, **cached},
+        memories=None if source is None else (),
     )

@@ -14,6 +14,7 @@ from agentmem.answering import cited_in
 from agentmem.budget import TurnBudget
 from agentmem.compose import Evidence, compose, fenced
 from agentmem.events import Composed
+from agentmem.policy import no_longer
 from agentmem.records import Hit, Namespace, Receipt
 from agentmem.state import new_turn
 from agentmem.turns import Turn
@@ -40,6 +41,7 @@ def evidence_for(agent: Agent, question: str, *, namespace: Namespace = (), k: i
         budget_tokens=agent.settings.budget.context_tokens,
         limit=wanted,
         now=agent.home.clock.now(),
+        over=no_longer(agent.home.journal.records, hits),
     )
 
 

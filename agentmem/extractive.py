@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agentmem.believing import Dispute, day_of, disputes
+from agentmem.believing import OVER, Dispute, day_of, disputes
 from agentmem.contract import Embedder, Vectors
 from agentmem.records import Hit, Record
 from agentmem.sentences import content_stems, sentences, stem, words
@@ -102,7 +102,7 @@ class Extractive:
         seen: set[str] = set()
         for hit in hits:
             for sentence in sentences(hit.record.body):
-                if sentence not in seen and not sentence.endswith("?"):
+                if sentence not in seen and not sentence.endswith("?") and sentence not in _over(hit.record):
                     seen.add(sentence)
                     found.append((sentence, hit))
         found = found[:_SENTENCES]
@@ -130,6 +130,11 @@ class Extractive:
             judged.append((Quote(sentence, hit, 1 / (1 + math.exp(-logit))), vectors[i + 1]))
         order = sorted(range(len(judged)), key=lambda i: (-judged[i][0].confidence, i))
         return [judged[i] for i in order]
+
+
+def _over(record: Record) -> Sequence[str]:
+    kept = record.attributes.get(OVER, ())
+    return [str(sentence) for sentence in kept]
 
 
 def names(question: str) -> list[str]:

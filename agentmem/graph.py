@@ -19,7 +19,7 @@ from agentmem.budget import TurnBudget, charged_to
 from agentmem.compose import compose
 from agentmem.facts import may_state
 from agentmem.models.protocol import ToolCall
-from agentmem.policy import stated
+from agentmem.policy import no_longer, stated
 from agentmem.reading import Reading
 from agentmem.records import Hit, Query, QueryKind, Recall, Receipt, Record
 from agentmem.redact import redact
@@ -139,6 +139,7 @@ class Graph:
             limit=limit,
             as_of=asked["as_of"],
             now=self.home.clock.now(),
+            over=no_longer(self.home.journal.records, fused),
         )
         self.emit(
             turn,

@@ -8,14 +8,18 @@ is held by no memory: the turn that it was read from is, in full. Documents and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agentmem.believing import claims_of_record
 from agentmem.claims import Claim, agree, claims_of, contradict, folded_value, same_matter
 from agentmem.consent import content_words
 from agentmem.contract import RecordReader
+from agentmem.edit_queue import EDIT
 from agentmem.facts import Learned
-from agentmem.records import Hit, Record, Trust
+from agentmem.home import Home
+from agentmem.journal.reader import Reader
+from agentmem.records import Draft, Hit, Record, Status, Trust
 from agentmem.sentences import sentences
 
 REFUSED = "refused"
@@ -41,6 +45,71 @@ def stated(records: RecordReader, asked: Mapping[str, Any], hits: Sequence[Hit] 
     return Learned(tuple(changes))
 
 
+def restate(home: Home, record_ids: Sequence[str]) -> None:
+    """Bring the facts read out of turns in line with their words, after a correction or the undo of one."""
+    reader = home.journal.records
+    for turn in reader.get_many(record_ids).values():
+        if turn.kind != "turn" or turn.trust is not Trust.USER or not turn.is_live:
+            continue
+        children = reader.get_many(sorted(reader.child_ids([turn.id]))).values()
+        stood = [r for r in children if r.kind == "fact" and r.status is not Status.ABSENT]
+        facts = {r.body: r for r in stood if r.attributes.get("extracted")}
+        claims = {c.sentence: c for c in claims_of(turn.body, turn.speaker or "user") if not c.over}
+        with home.journal.transaction("derive", actor="agent", cause=turn.id) as tx:
+            for body, fact in facts.items():
+                if fact.is_live and body not in claims:
+                    tx.set_status(fact.id, "archive")
+                elif fact.status is Status.ARCHIVED and body in claims:
+                    tx.set_status(fact.id, "restore")
+            tx.add_many([_read_out(turn, claim) for body, claim in claims.items() if body not in facts])
+
+
+def _read_out(turn: Record, claim: Claim) -> Draft:
+    return Draft(
+        body=claim.sentence,
+        namespace=turn.namespace,
+        subject=claim.subject,
+        relation=claim.relation,
+        object=claim.value,
+        thread=turn.thread,
+        session=turn.session,
+        speaker=turn.speaker,
+        derived_from=(turn.id,),
+        valid_from=turn.valid_from if turn.valid_from is not None else turn.recorded_at,
+        attributes={"turn": turn.attributes.get("turn"), "extracted": True},
+        memories=(),
+    )
+
+
+def superseding(records: RecordReader, draft: Draft) -> Draft:
+    """The draft with the known facts whose place it takes by its own words ("now", "moved", "no longer")."""
+    if draft.kind != "fact" or draft.trust is not Trust.USER or draft.supersedes:
+        return draft
+    claims = claims_of(draft.body, draft.speaker or "user")
+    if len(claims) != 1 or not claims[0].changes:
+        return draft
+    facts = _facts(records, draft.namespace, claims[0], ())
+    return replace(draft, supersedes=tuple(dict.fromkeys(f.id for f, said in facts if contradict(claims[0], said))))
+
+
+def no_longer(records: Reader, hits: Sequence[Hit]) -> dict[str, frozenset[str]]:
+    """The sentences of recalled turns that no longer hold: the facts read out of them were replaced or retracted."""
+    turns = [hit.record_id for hit in hits if hit.record.kind == "turn"]
+    if not turns:
+        return {}
+    out: dict[str, set[str]] = {}
+    standing: set[tuple[str, str]] = set()
+    for fact in records.get_many(sorted(records.child_ids(turns))).values():
+        if fact.kind != "fact" or not fact.attributes.get("extracted"):
+            continue
+        for turn in fact.derived_from:
+            if fact.is_live:
+                standing.add((turn, fact.body))
+            elif fact.status in (Status.SUPERSEDED, Status.RETRACTED):
+                out.setdefault(turn, set()).add(fact.body)
+    return {turn: frozenset(s for s in said if (turn, s) not in standing) for turn, said in out.items()}
+
+
 def says_nothing(text: str) -> bool:
     """Whether a message is chit-chat: kept as the turn that it is, but nothing to be found by."""
     return not (content_words(text) - _CHITCHAT) and "?" not in text
@@ -61,7 +130,11 @@ def _facts(
     theirs = [
         (record, said)
         for record in found.values()
-        if record.is_live and record.namespace == namespace and record.trust is Trust.USER
+        # what was put into weights is flagged when a newer text contradicts it, and taken off by its own verbs
+        if record.is_live
+        and record.namespace == namespace
+        and record.trust is Trust.USER
+        and not record.attributes.get(EDIT)
         for said in claims_of_record(record)
         if said.subject == claim.subject and len(sentences(record.body)) == 1
     ]

@@ -86,7 +86,9 @@ class Quoting:
         found = self._extractive.answer(text, hits, now=self._home.clock.now())
         if found.citations:
             changes = self._before(found.citations[0].record, recent=_OF_CHANGE.search(text) is None)
-            found = replace(found, text="\n".join([found.text, *changes]))
+            told = [line for line in changes if line.rstrip(")") not in found.text]  # a turn may have said so as well
+            first, *rest = found.text.split("\n")
+            found = replace(found, text="\n".join([" ".join([first, *told]), *rest]))
         return _written(found)
 
     def _before(self, record: Record, *, recent: bool) -> list[str]:
@@ -108,7 +110,7 @@ class Quoting:
             if recent and ended < self._home.clock.now() - _RECENT_S:
                 break
             claims = claims_of_record(lost)
-            lines.append(f"(until {day_of(ended)}: {claims[0].value if len(claims) == 1 else lost.body})")
+            lines.append(f"(until {day_of(ended)}: {claims[0].value if claims else lost.body})")
             newest = [lost]
         return lines
 

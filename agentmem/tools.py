@@ -18,6 +18,7 @@ from agentmem.dates import dated
 from agentmem.errors import AgentmemError, BadInput, Conflict, NotFound, Refused
 from agentmem.journal.undo import GROUP
 from agentmem.models.protocol import ToolCall, ToolSpec
+from agentmem.policy import superseding
 from agentmem.records import Draft, Event, Namespace, Receipt, Record, Status, in_scope
 from agentmem.redact import redact
 
@@ -117,7 +118,7 @@ class MemoryTools:
             speaker=asked.speaker,
             attributes={"turn": asked.turn},
         )
-        draft = dated(draft, self._agent.home.clock.now())
+        draft = superseding(self._agent.home.journal.records, dated(draft, self._agent.home.clock.now()))
         return self._write(draft, "remember", record_id, "remembered")
 
     def _correct(self, asked: Asked, record_id: str, id: str, text: str) -> Outcome:

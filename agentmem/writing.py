@@ -18,6 +18,7 @@ from agentmem.intent import Wish, parse
 from agentmem.journal.transaction import Transaction
 from agentmem.models.loading import EXTRACTIVE
 from agentmem.policy import EMPTY, REFUSED, only_repeats, says_nothing
+from agentmem.promotion import demote
 from agentmem.records import Draft, Event, Hit, Receipt, Record, Status, Trust
 from agentmem.redact import redact
 from agentmem.trace import KIND as TRACE
@@ -64,6 +65,7 @@ class Writer:
         self._exchange(out, turn, asked, answer, hits, found, ids, learned)
         if learned:
             self._learned(out, asked, said, learned)
+        self._home.journal.touch(record_id for _, record_id, _ in answer["cited"] if not _parametric(record_id, hits))
         out.trace_id = trace_id
         if self._home.settings.section("trace").get("opentelemetry"):
             try:
@@ -175,6 +177,7 @@ class Writer:
                 added += _add(tx, draft, record_id, status)
         if added:
             out.receipts.append((tx.receipt(), f"{added} fact(s) from what you said"))
+            out.receipts += [(taken, "taken out of the weights") for taken in demote(self._home, changed=tx.record_ids)]
 
     def _observe(
         self,

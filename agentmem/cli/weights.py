@@ -1,11 +1,11 @@
-"""Commands about weights: edit and complete."""
+"""Commands about weights: edit, promote and complete."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
-from agentmem.cli.options import Options
+from agentmem.cli.options import SHORT, Options, columns, shortened
 from agentmem.cli.writing import receipt_text
 
 Command = Callable[[str, str], argparse.ArgumentParser]
@@ -20,6 +20,11 @@ def register(command: Command) -> None:
     edit.add_argument("--paraphrase", action="append", default=[], metavar="TEXT", help="another wording (repeatable)")
     edit.add_argument("--preserve", action="append", default=[], metavar="TEXT", help="a prompt whose answer must stay")
     edit.set_defaults(handler=_edit)
+
+    promote = command("promote", "Propose facts that earned it for the weights; take off those that no longer hold.")
+    promote.add_argument("--memory", help="which memory shall hold them (default: promotion.memory, wise)")
+    promote.add_argument("--why", action="store_true", help="only tell what speaks against each fact")
+    promote.set_defaults(handler=_promote)
 
     complete = command("complete", "The raw continuation of a prompt by the local model.")
     complete.add_argument("prompt", nargs="+", help="one text; several words are joined")
@@ -39,6 +44,26 @@ def _edit(options: Options, arguments: argparse.Namespace) -> int:
             preserve=arguments.preserve,
         )
     options.print(receipt, receipt_text(receipt))
+    return 0
+
+
+def _promote(options: Options, arguments: argparse.Namespace) -> int:
+    from agentmem.promotion import candidates
+
+    with options.open() as agent:
+        if arguments.why:
+            found = candidates(agent.home, agent.namespace)
+            told = [
+                {"id": c.record.id, "fact": c.record.body, "reads": c.reads, "reasons": list(c.reasons)} for c in found
+            ]
+            lines = [
+                (c.record.id[:SHORT], shortened(c.record.body), "; ".join(c.reasons) or "qualifies") for c in found
+            ]
+            options.print(told, columns(lines) if lines else "no statement of one claim is known yet")
+            return 0
+        receipts = agent.promote(memory=arguments.memory)
+        nothing = "nothing has earned a place in the weights; 'agentmem promote --why' tells what is missing"
+        options.print(receipts, "\n".join(receipt_text(receipt) for receipt in receipts) or nothing)
     return 0
 
 

@@ -77,3 +77,23 @@ def test_what_was_recalled_is_never_written_as_new(agent: Agent) -> None:
         agent.ask("Where is the harbour office?")
     assert agent.home.journal.records.count(kinds=("fact",)) == before
     assert len(agent.recall("harbour office")) == 1
+
+
+def test_the_facts_of_a_corrected_turn_are_read_anew(agent: Agent) -> None:
+    agent.ask("The harbour office is at Pier 4.")
+    said = next(r for r in agent.records(kinds=("turn",)) if r.attributes["role"] == "user")
+    receipt = agent.correct(said.id, "The harbour office is at Pier 5.")
+    assert [fact.object for fact in _facts(agent)] == ["Pier 5"]
+    undone = agent.undo(receipt)
+    assert [fact.object for fact in _facts(agent)] == ["Pier 4"]
+    agent.undo(undone)
+    assert [fact.object for fact in _facts(agent)] == ["Pier 5"]
+    agent.ask("The harbour office moved to Pier 6.")
+    assert "Pier 5" not in agent.ask("Where is the harbour office?").text.partition("(until")[0]
+
+
+def test_what_was_replaced_does_not_speak_again_when_its_successor_goes(agent: Agent) -> None:
+    agent.ask("The harbour office is at Pier 4.")
+    newer = agent.remember("The harbour office is now at Pier 6.").record_id
+    agent.retract(newer)
+    assert "Pier 4" not in agent.ask("Where is the harbour office?").text
