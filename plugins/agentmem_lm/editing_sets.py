@@ -51,7 +51,7 @@ def run_set(report: Report, model: CausalModel, given: argparse.Namespace) -> No
     for name in found:
         cases = read_set(folder / name / "dev.json")
         for count in (int(text) for text in given.edits.split(",")):
-            for label, memory, settings in chosen(given.memories, given.router):
+            for label, memory, settings in chosen(given.memories, given.router, given.spread):
                 if memory == "ft":
                     continue
                 for order in given.order.split(","):

@@ -6,6 +6,7 @@ they are solved anew whenever that set changes, so its weights have no history a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -45,7 +46,9 @@ class MemitMemory(EditMemory):
         import torch
         from safetensors.torch import save
 
-        size = len(save({"key": torch.zeros(d_inner).half(), "delta": torch.zeros(d_model).half()}))
+        wordings = torch.zeros(400, dtype=torch.uint8)  # five of 80 characters
+        held = {"key": torch.zeros(d_inner).half(), "delta": torch.zeros(d_model).half(), "wordings": wordings}
+        size = len(save(held))
         once = (2.0 if half else 4.0) * d_model * d_inner + 4.0 * d_inner**2
         return {"disk.one_key": float(size), "memory.one_key": 0.0, "memory.once": once}
 
@@ -53,6 +56,7 @@ class MemitMemory(EditMemory):
 
     def compute(self, wishes: Sequence[Wish], standing: Sequence[Record]) -> list[dict[str, bytes]]:
         """Keys and shift of each wish, one at a time of its subject: facts of one subject add up in the solution."""
+        import torch
         from safetensors.torch import save
 
         from agentmem_lm.shifts import ShiftSettings, optimise
@@ -61,9 +65,12 @@ class MemitMemory(EditMemory):
         settings = ShiftSettings(steps=config.steps, rate=config.rate, preserve_weight=config.preserve_weight)
         out: list[dict[str, bytes]] = []
         for start in range(0, len(wishes), config.group):
-            groups = [[wish] for wish in wishes[start : start + config.group]]
-            for shift in optimise(self.model, self.layer, groups, settings):
-                out.append({BLOB: save({"key": shift.keys.mean(0).half(), "delta": shift.delta.half()})})
+            part = wishes[start : start + config.group]
+            for wish, shift in zip(part, optimise(self.model, self.layer, [[w] for w in part], settings), strict=True):
+                told = json.dumps([wish.subject, wish.prompts]).encode()  # lower layers' keys are read at mounting
+                held = {"key": shift.keys.mean(0).half(), "delta": shift.delta.half()}
+                held["wordings"] = torch.tensor(list(told), dtype=torch.uint8)
+                out.append({BLOB: save(held)})
         return out
 
     def room(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> tuple[str, list[Mapping[str, float]]]:
@@ -114,6 +121,8 @@ class MemitMemory(EditMemory):
         """Write the solution into the weights; returns what puts the kept base back, bit for bit."""
         if not edits:
             return lambda: None
+        if self.config.spread > 1:
+            return self._spread(model, edits)
         weight = model.structure.layers[self.layer].down.as_matrix()
         kept = weight.clone()
         weight += self._solved(edits).change.to(weight)
@@ -123,12 +132,26 @@ class MemitMemory(EditMemory):
 
         return undo
 
+    def _spread(self, model: CausalModel, edits: Sequence[dict[str, Tensor]]) -> Callable[[], None]:
+        import torch
+
+        from agentmem_lm.background import second_moment
+        from agentmem_memit.spread import write_spread
+
+        layers = range(max(0, self.layer + 1 - self.config.spread), self.layer + 1)
+        moments = {layer: second_moment(model, layer, self.texts, cache=self.cache) for layer in layers}
+        ordered = sorted(edits, key=_place)
+        told = [json.loads(bytes(edit["wordings"].tolist())) for edit in ordered]
+        wordings = [(prompt, subject, index) for index, (subject, prompts) in enumerate(told) for prompt in prompts]
+        shifts = torch.stack([edit["delta"].float() for edit in ordered])
+        return write_spread(model, layers, wordings, shifts, moments, self.config.strength)
+
     def _solved(self, edits: Sequence[dict[str, Tensor]]) -> Solved:
         import torch
 
         from agentmem_memit.closed_form import solve
 
-        ordered = sorted(edits, key=lambda edit: (edit["key"].tolist(), edit["delta"].tolist()))  # a set has no order
+        ordered = sorted(edits, key=_place)
         place = {id(edit): index for index, edit in enumerate(ordered)}
         keys = torch.stack([edit["key"].float() for edit in ordered])
         shifts = torch.stack([edit["delta"].float() for edit in ordered])
@@ -159,6 +182,11 @@ class MemitMemory(EditMemory):
             text = f"{self.name}: the worst of {len(live)} edits gets {float(reached.min()):.2f} of its shift"
             lines.append(CheckLine("ok" if float(reached.min()) >= self.config.least_reached else "warning", text))
         return lines
+
+
+def _place(edit: Mapping[str, Tensor]) -> tuple[list[float], list[float]]:
+    """By which edits are put in order before they are solved for: a set has none of its own."""
+    return edit["key"].tolist(), edit["delta"].tolist()
 
 
 def _tensors(data: bytes) -> dict[str, Tensor]:

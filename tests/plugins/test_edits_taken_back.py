@@ -101,6 +101,30 @@ def test_what_is_left_after_undo_and_redo_is_as_if_the_others_had_never_been_mad
         assert same(bits(model), bare)
 
 
+def test_a_change_spread_over_layers_has_no_order_and_comes_off_all_of_them(
+    opened: Callable[..., Agent], model: CausalModel
+) -> None:
+    bare = bits(model)
+    with opened("one", "memit", spread=2) as agent:
+        receipts = [tell(agent, "memit", name) for name in NAMES[:3]]
+        told = bits(model)
+        agent.undo(receipts[0])
+        two = bits(model)
+        for receipt in receipts[1:]:
+            agent.undo(receipt)
+        assert same(bits(model), bare)
+    with opened("other", "memit", spread=2) as agent:
+        first = tell(agent, "memit", NAMES[2])
+        changed = [i for i, (a, b) in enumerate(zip(bits(model), bare, strict=True)) if not np.array_equal(a, b)]
+        assert len(changed) >= len(PROMPTS) + 2, "logits, and the matrices of two layers"
+        tell(agent, "memit", NAMES[1])
+        assert same(bits(model), two)
+        tell(agent, "memit", NAMES[0])
+        assert same(bits(model), told)
+        agent.undo(first)
+    assert same(bits(model), bare)
+
+
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_a_batch_of_edited_and_other_prompts_answers_as_one_at_a_time(
     memory: str, opened: Callable[..., Agent], model: CausalModel
