@@ -103,7 +103,7 @@ def why_of(trace: Mapping[str, Any], records: Mapping[str, Record], notes: Mappi
         asked=asked,
         skipped=dict(routed.get("skipped", {})),
         recalls=tuple(s for s in steps if s["event"] == "recalled"),
-        hits=tuple(sorted(hits, key=lambda h: (h.number is None, h.number or 0))),
+        hits=tuple(sorted(hits, key=lambda h: (h.number is None, h.number or 0, -h.score))),
         dropped=tuple(str(d) for d in composed.get("dropped", ())),
         steps=tuple(timed),
         notices=tuple(str(s.get("text", "")) for s in steps if s["event"] == "notice"),

@@ -115,8 +115,11 @@ class Desk:
 
     def opened_thread(self) -> Opened:
         """The thread where the user is."""
-        cut_off = [str(turn.start.get("text", "")) for turn in self.agent.loop.cut_off(self.thread)]
-        return Opened(self.book.conversation(self.thread), self.state(), self.book.lines(), cut_off)
+        return Opened(self.book.conversation(self.thread), self.state(), self.book.lines(), self.cut_off())
+
+    def cut_off(self) -> list[str]:
+        """What was asked by turns of the thread that were cut off (their process died)."""
+        return [str(turn.start.get("text", "")) for turn in self.agent.loop.cut_off(self.thread)]
 
     # ---- turns
 

@@ -46,8 +46,8 @@ class StillClock:
         return self._now
 
 
-def open_demo(folder: Path) -> Agent:
-    """A home with some facts, a corrected one, a pending one and a short conversation."""
+def open_demo(folder: Path, *, at_length: bool = False) -> Agent:
+    """A home with some facts, a corrected one, a pending one and a short conversation (``at_length`` of three questions)."""
     from agentmem.agent import Agent
     from agentmem.records import Draft, Status
 
@@ -56,6 +56,8 @@ def open_demo(folder: Path) -> Agent:
     receipt = agent.remember("The harbour office is on Pier 4.", speaker="user")
     agent.ask("Where is the harbour office?", thread="t-harbour")
     agent.correct(receipt.record_id, "The harbour office is on Pier 6 since October.", reason="it moved")
+    if at_length:
+        agent.ask("Where is the harbour office now?", thread="t-harbour")
     agent.ask("Who keeps the lighthouse, and who is the deputy?", thread="t-harbour")
     agent.ask("What does Jon Aske do in May?", thread="t-people")
     draft = Draft(body="The last ferry leaves at ten.", kind="fact")
@@ -220,7 +222,7 @@ SCENES: dict[str, Callable[[ChatApp, Pilot[None]], Awaitable[None]]] = {
     "purge": _purge,
 }
 
-DOCUMENTED = ("chat", "welcome", "memory", "record", "panels", "keys")
+DOCUMENTED = ("chat", "welcome", "memory", "record", "panels", "graph", "keys")
 
 
 @asynccontextmanager
@@ -250,7 +252,7 @@ def main(arguments: list[str]) -> int:
     given = [argument for argument in arguments if not argument.startswith("--")]
     target = Path(given[0] if given else "docs/images")
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, open_demo(Path(folder) / "home") as agent:
+    with tempfile.TemporaryDirectory() as folder, open_demo(Path(folder) / "home", at_length=True) as agent:
         for scene in SCENES if everything else DOCUMENTED:
             for size in SIZES if everything else ((120, 36),):
                 for theme in (DARK, LIGHT) if everything else (DARK,):

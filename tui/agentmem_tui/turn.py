@@ -93,7 +93,7 @@ class TurnFollower:
             case None:
                 self._finish(None)
             case events.TurnStarted():
-                self._began(event)
+                await self._began(event)
             case events.Routed():
                 screen.status.busy = f"asking {', '.join(event.memories) or 'no memory'} …"
             case events.Recalled(error=str()):
@@ -117,8 +117,11 @@ class TurnFollower:
             case BaseException():
                 await self._failed(str(event), type(event).__name__, False)
 
-    def _began(self, event: events.TurnStarted) -> None:
+    async def _began(self, event: events.TurnStarted) -> None:
         self._started = event
+        if self._said is None:  # a turn that was cut off: what was asked is shown again
+            self._said = Entry(USER, event.text)
+            await self._screen.transcript.add(self._said)
         if self._said is not None:
             self._said.turn, self._said.at = event.turn, event.at
             self._said.record_id = "" if event.incognito else part_id(event.turn, "said")

@@ -22,7 +22,7 @@ class Changes(ChatPart):
         desk = self.app.desk
         match event.name:
             case "resume":
-                self.begin(desk.stream_resumed)
+                self.resume()
             case "discard":
                 self.app.background(lambda: desk.agent.resume(desk.thread, discard=True), name="discard")
             case "undo":

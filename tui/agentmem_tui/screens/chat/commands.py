@@ -79,7 +79,7 @@ class Commands(Changes, Evidence, Moving, ThreadVerbs, Turns):
             if done.text:
                 await self.note(done.text, "result")
             if done.resume:
-                self.begin(desk.stream_resumed)
+                self.resume()
             if (desk.thread, desk.namespace) != place:
                 self.reopen()
             else:

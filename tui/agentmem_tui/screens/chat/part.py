@@ -44,6 +44,10 @@ class ChatPart(Screen[None]):
         """Fill the panel, if it is there, with how an answer came about."""
         raise NotImplementedError
 
+    def resume(self) -> None:
+        """Finish what was cut off."""
+        raise NotImplementedError
+
     def reopen(self) -> None:
         """Show the thread where the desk is now."""
         raise NotImplementedError

@@ -13,6 +13,7 @@ from textual.widgets import Button
 from agentmem_tui.attaching import complete_path
 from agentmem_tui.conversation import AGENT, NOTICE, Entry
 from agentmem_tui.desk import Opened, State
+from agentmem_tui.plaintext import one_line
 from agentmem_tui.screens.chat.commands import OWN_COMMANDS, Commands
 from agentmem_tui.threadbook import ThreadLine
 from agentmem_tui.widgets.composer import Completions, Composer
@@ -108,9 +109,12 @@ class ChatScreen(Commands):
         self.composer.said = self.transcript.said()
         if not opened.entries:
             await self.transcript.show_first(Welcome(opened.state.model, opened.state.records))
-        for text in opened.cut_off:
-            entry = Entry(NOTICE, f"A turn was cut off: '{text[:200]}'", level="warning")
-            await self.transcript.add(entry, (("resume", "Finish it"), ("discard", "Drop it")))
+        if opened.cut_off:
+            cut = ", ".join(f"'{one_line(text, 160)}'" for text in opened.cut_off)
+            told = "A turn was cut off" if len(opened.cut_off) == 1 else f"{len(opened.cut_off)} turns were cut off"
+            it = "it" if len(opened.cut_off) == 1 else "them"
+            entry = Entry(NOTICE, f"{told}: {cut}", level="warning")
+            await self.transcript.add(entry, (("resume", f"Finish {it}"), ("discard", f"Drop {it}")))
         self._show_state(opened.state)
         self.query_one(Threads).show(opened.threads, self.app.desk.thread)
         panel = self.query_one(WhyPanel)

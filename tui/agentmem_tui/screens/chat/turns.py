@@ -24,6 +24,7 @@ class Turns(ChatPart):
         super().__init__()
         self._turn: TurnFollower | None = None
         self._waiting: deque[str] = deque()  # said while a turn runs
+        self._resuming = False
 
     async def command(self, line: str) -> None:
         """Carry out a slash command."""
@@ -75,10 +76,25 @@ class Turns(ChatPart):
         self.query_one("#send", Button).label = "Send"
         self.status.busy = ""
         self.refresh_state()
+        desk = self.app.desk
         if answer is not None:
-            desk = self.app.desk
             self.app.background(lambda: desk.answered(answer), name="answered")
-        self.go_on()
+        resuming, self._resuming = self._resuming, False
+        if resuming and answer is not None and not answer.stopped:
+            self.app.background(desk.cut_off, self._go_on_resuming, name="cut-off")
+        else:
+            self.go_on()
+
+    def resume(self) -> None:
+        """Finish the turns of this thread that were cut off, one after another."""
+        self._resuming = True
+        self.begin(self.app.desk.stream_resumed)
+
+    def _go_on_resuming(self, left: list[str]) -> None:
+        if left and not self.is_answering:
+            self.resume()
+        else:
+            self.go_on()
 
     def stop(self) -> bool:
         """Stop the reply that is being written; False when none is."""
