@@ -47,7 +47,7 @@ class StillClock:
 
 
 def open_demo(folder: Path, *, at_length: bool = False) -> Agent:
-    """A home with some facts, a corrected one, a pending one and a short conversation; ``at_length`` one question more."""
+    """A home with facts, a corrected one, a pending one and a short conversation; ``at_length`` one question more."""
     from agentmem.agent import Agent
     from agentmem.records import Draft, Status
 
