@@ -32,19 +32,22 @@ QUESTIONS = (
 def show(agent: Agent, question: str) -> None:
     """One question with the route it took."""
     print(f"\n> {question}")
+    silent = 0
     for event in agent.stream(question):
         match event:
             case events.Routed():
                 print(f"  route: {', '.join(event.memories) or 'nothing'}")
-                print(f"         {event.reason}")
+                print(f"         because {event.reason}")
                 stage = event.decision.get("stage", "rule")
                 judged = sorted(event.decision.get("p", {}).items(), key=lambda one: -one[1])[:4]
                 likely = ", ".join(f"{arm or 'nothing'} {p:.2f}" for arm, p in judged)
                 print(f"         decided by {stage}" + (f": {likely}" if likely else "") + f" ({event.ms:.1f} ms)")
             case events.Recalled():
-                found = event.abstain or event.error or f"{len(event.hits)} hits"
-                print(f"  {event.memory}: {found} ({event.ms:.1f} ms)")
+                silent += not event.hits
+                if event.hits:
+                    print(f"  {event.memory}: {len(event.hits)} hits ({event.ms:.1f} ms)")
             case events.Answered():
+                print(f"  {silent} memories had nothing to say")
                 print(f"  {event.answer.text}")
 
 

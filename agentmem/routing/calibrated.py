@@ -14,13 +14,14 @@ from agentmem.records import Query, QueryKind, Recall
 from agentmem.router import Route, Situation
 from agentmem.routing.arms import NOTHING, Arm, Prices, possible
 from agentmem.routing.evidence import missing_names
-from agentmem.routing.features import features_of, signals_of
+from agentmem.routing.features import features_of, is_small_talk, signals_of
 from agentmem.routing.model import RoutingModel, bundled
 from agentmem.routing.rules import Ruling, rule
 
 _NEAR = 0.5  # of the greatest declared weight, from which a memory is one of the best at what lies in scope
+_FAMILIAR = 0.5  # share of turns and passages, below which a store is unlike those learnt from: all are asked
 BAND = 0.03
-"""Probes are asked when the best two arms that differ in what they ask are closer than this (net of costs)."""
+"""Probes are asked when the best two arms, neither of which holds the other, are closer than this (net of costs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class CalibratedRouter:
         model = self.model_for(situation)
         arms, strangers = possible(model.arms, ruling.names)
         features = features_of(query, situation, ruling.kind)
-        arms = [arm for arm in arms if self._allowed(arm, features, situation)]
+        known = {name for arm in arms for name in arm.memories} - _parametric(situation)
+        arms = [arm for arm in arms if self._allowed(arm, features, situation, known)]
         if not any(arm.memories for arm in arms):
             reason = f"asked every memory that ranks ({ruling.kind.value} question; none is calibrated)"
             return self._told(ruling.names, ruling, reason, {"stage": "rule"})
@@ -79,8 +81,9 @@ class CalibratedRouter:
         stage, signals = "features", {}
         if choice.gap < self._band and situation.probe is not None and model.probed:
             first, second = choice.ranked[0][0], choice.ranked[1][0]
-            asked = [n for n in sorted({*first.memories, *second.memories}) if n not in calls]
-            if asked and set(first.memories) != set(second.memories):
+            one, other = set(first.memories), set(second.memories)
+            asked = [n for n in sorted(one | other) if n not in calls]
+            if asked and not (one <= other or other <= one):  # a set that holds the other is its own insurance
                 stage, signals = "probes", signals_of(situation.probe(asked))
                 judged = {
                     arm: model.judge_again(arm, features, signals) if arm in (first, second) else p
@@ -142,15 +145,16 @@ class CalibratedRouter:
             return RoutingModel.from_dict(situation.learned)
         return self._model if self._model is not None else bundled()
 
-    def _allowed(self, arm: Arm, features: Mapping[str, float], situation: Situation) -> bool:
+    def _allowed(self, arm: Arm, features: Mapping[str, float], situation: Situation, known: set[str]) -> bool:
         """What no likelihood may override."""
         if arm == NOTHING:  # only what looks like talk may go unanswered
-            talk = features["small_talk"] and not (features["asks"] and features["mine"])
-            return bool(talk) and not (features["names"] or features["numbers"] or features["known_subject"])
-        if not (set(arm.memories) & _fit(situation) or set(arm.memories) <= _parametric(situation)):
-            return False  # none of those that by their own word are best at what prevails in scope
-        # weights that were edited since answer with what is old now and then; the record of the edit does not
-        return not (features["edited_subject"] and set(arm.memories) <= _parametric(situation))
+            return is_small_talk(features)
+        # a text record is the source of truth: weights alone answer when none names what is asked for (see `escalate`),
+        # and of an arm some memory has to be among those that by their own word are best at what prevails in scope
+        if not set(arm.memories) & _fit(situation):
+            return False
+        strange = situation.kinds and features["turns"] + features["chunks"] < _FAMILIAR
+        return not strange or known <= set(arm.memories)
 
     def _told(self, chosen: Sequence[str], ruling: Ruling, reason: str, decision: Mapping[str, Any]) -> Route:
         names = tuple(dict.fromkeys(chosen))
@@ -162,7 +166,8 @@ class CalibratedRouter:
 def _fit(situation: Situation) -> set[str]:
     """The memories that declare a weight near the greatest for the kind of record that prevails in scope."""
     prevailing = max(sorted(situation.kinds), key=lambda kind: situation.kinds[kind], default="")
-    weights = {c.name: c.calibration.of(prevailing) for c in situation.candidates}
+    parametric = _parametric(situation)
+    weights = {c.name: c.calibration.of(prevailing) for c in situation.candidates if c.name not in parametric}
     return {name for name, weight in weights.items() if weight >= _NEAR * max(weights.values())}
 
 

@@ -79,6 +79,12 @@ def features_of(query: Query, situation: Situation, kind: QueryKind) -> dict[str
     }
 
 
+def is_small_talk(features: Mapping[str, float]) -> bool:
+    """Whether a message may go unanswered by memory: talk that names nothing and asks for nothing of one's own."""
+    talk = features.get("small_talk", 0.0) and not (features.get("asks", 0.0) and features.get("mine", 0.0))
+    return bool(talk) and not any(features.get(name, 0.0) for name in ("names", "numbers", "known_subject"))
+
+
 def speaks(name: str, speakers: frozenset[str]) -> bool:
     """Whether a name is that of somebody who speaks, or a part of it."""
     folded = name.casefold()

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentmem.errors import BadInput
-from agentmem.routing.arms import Arm
-from agentmem.routing.features import NAMES
+from agentmem.routing.arms import NOTHING, Arm
+from agentmem.routing.features import NAMES, is_small_talk
 from agentmem.routing.model import Line, RoutingModel
 
 Floats = NDArray[np.float64]
@@ -47,6 +47,8 @@ def learn(examples: Sequence[Example], *, ms: Mapping[str, float] | None = None,
     lines, probed = {}, {}
     for arm in arms:
         tried = [i for i, example in enumerate(examples) if arm in example.outcomes]
+        if arm == NOTHING:  # it is only ever judged where it is allowed
+            tried = [i for i in tried if is_small_talk(examples[i].features)]
         if len(tried) < LEAST:
             continue
         y = np.array([examples[i].outcomes[arm] for i in tried])

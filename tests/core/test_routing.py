@@ -138,10 +138,17 @@ def test_small_talk_may_go_unanswered_and_a_question_may_not() -> None:
     assert choose(arms, query=Query(text="Thanks! And where does Ada Berg live?")).memories
 
 
-def test_edited_subjects_are_not_left_to_weights() -> None:
+def test_weights_alone_are_never_chosen_where_text_could_be_asked() -> None:
+    assert choose({"weights": 0.99, "text": 0.5, "web": 0.1}).decision["arm"] == "text"
+
+
+def test_a_store_unlike_those_learnt_from_has_every_memory_asked() -> None:
+    assert choose({"text": 0.9, "web": 0.1, "text+web": 0.2}, kinds={"turn": 9}).decision["arm"] == "text"
+    assert choose({"text": 0.9, "web": 0.1, "text+web": 0.2}, kinds={"fact": 9}).decision["arm"] == "text+web"
+
+
+def test_several_steps_over_an_edited_subject_are_not_left_to_weights() -> None:
     edited = {"Ada Berg": frozenset({"edit"})}
-    assert choose({"weights": 0.9, "text": 0.5, "web": 0.1}).decision["arm"] == "weights"
-    assert choose({"weights": 0.9, "text": 0.5, "web": 0.1}, subjects=edited).decision["arm"] == "text"
     hops = Query(text="What is the capital of the country where Ada Berg lives?", kind=QueryKind.MULTI_HOP)
     assert choose({"weights": 0.9, "text": 0.5}, query=hops, subjects=edited).memories == ("text", "web")
 
@@ -193,6 +200,10 @@ def test_when_nothing_names_what_is_asked_the_others_are_asked_and_then_it_absta
     last = router.escalate(QUESTION, where, further, [poor, Recall(memory="web")])
     assert last is not None
     assert last.abstain
+    from_weights = Recall(memory="weights", hits=(hit("It is Velmark."),))
+    known = router.escalate(QUESTION, where, further, [poor, from_weights])
+    assert known is not None
+    assert (known.memories, known.abstain) == (("weights",), "")
     assert "Berg" not in last.reason  # a trace quotes nothing
 
 
