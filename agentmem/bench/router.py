@@ -27,7 +27,7 @@ _LEARNT_ON = "planted questions on the demo world, the half for learning"
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="agentmem bench router", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", metavar="DIR", help="an evaluation set instead of planted questions")
-    parser.add_argument("--count", type=int, default=24, help="planted questions of every kind and style of store")
+    parser.add_argument("--count", type=int, default=16, help="planted questions of every kind and style of store")
     parser.add_argument("--repeats", type=int, default=3, help="stores with other words and documents, at least 2")
     parser.add_argument("--router", default="calibrated", help="the router that is judged")
     parser.add_argument("--embedder", default="minilm")
