@@ -129,8 +129,7 @@ class Graph:
         recalls = self._settled(turn, query, recalls)
         limit = asked["k"] * state["route"].get("width", 1)
         fused = self.reading.fuse(query, recalls, k=max(3 * limit, _DEPTH))
-        if asked["memories"] is None:
-            fused = self.reading.further(query, fused, state["route"]["memories"])
+        fused = self.reading.further(query, fused, state["route"]["memories"])
         evidence = compose(
             fused,
             self.home.journal.records,
