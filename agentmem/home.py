@@ -263,6 +263,7 @@ class Home:
             if self.is_owner:
                 return True
             if not self._ownership.take():
+                self.views.note_owner(self._ownership.owner())
                 return False
             self.is_owner = True
             read, self._vectors = self._vectors, None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agentmem.errors import BadInput, NotFound, Refused
-from agentmem.records import Hit, Namespace, Receipt, Record, Status, Trust, in_scope
+from agentmem.records import RECORDS_WITHOUT_TEXT, Hit, Namespace, Receipt, Record, Status, Trust, in_scope
 from agentmem.redact import redact
 from agentmem.remote_values import (
     Answered,
@@ -245,11 +245,11 @@ class Remote:
         limit: int = 50,
         before: int | None = None,
     ) -> Listed:
-        """Live records, newest first; ``next`` is the ``before`` of the following page."""
-        find = self.agent.home.journal.records.find
-        kinds = None if kind is None else (kind,)
+        """Live records, newest first, traces only when asked for; ``next`` is the ``before`` of the following page."""
+        reader = self.agent.home.journal.records
+        kinds = [k for k in reader.kinds() if k not in RECORDS_WITHOUT_TEXT] if kind is None else [kind]
         found = list(
-            find(namespace=self.scope(namespace), kinds=kinds, newest_first=True, limit=limit + 1, place=before)
+            reader.find(namespace=self.scope(namespace), kinds=kinds, newest_first=True, limit=limit + 1, place=before)
         )
         shown = found[:limit]
         return Listed(

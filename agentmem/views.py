@@ -260,6 +260,12 @@ class Views:
             if view.pid is None and not view.is_hanging and not view.memory.context.readonly:
                 view.catch_up()
 
+    def note_owner(self, pid: int | None) -> None:
+        """The home may have changed hands: what cannot be shared says who holds it now."""
+        for view in self._views.values():
+            if view.pid is not None and pid is not None:
+                view.pid = pid
+
     def reopen(self) -> None:
         """Let every memory be made anew at its next use, by the process that owns the home from now on."""
         for view in self._views.values():

@@ -34,7 +34,7 @@ class ConnectionForbidden(OSError):
     """A connection was attempted while a guard was set."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Guard:
     """What was noticed: ``connections`` and ``writes`` outside ``allowed``, in order, without repetition."""
 
@@ -66,7 +66,7 @@ class _Watch:
     """The one audit hook of this process and the guard that it reports to."""
 
     def __init__(self) -> None:
-        self.guard: Guard | None = None
+        self.set: list[Guard] = []  # the last one counts
         self.installed = False
 
     def install(self) -> None:
@@ -75,8 +75,9 @@ class _Watch:
             self.installed = True
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
-        guard = self.guard
-        if guard is None:
+        try:
+            guard = self.set[-1]
+        except IndexError:
             return
         if event == "open":
             path, mode, flags = args
@@ -112,15 +113,15 @@ _WATCH = _Watch()
 def guarded(*allowed: Path) -> Iterator[Guard]:
     """Watch this process until the end of the block; writes below ``allowed`` are not noted.
 
-    Guards do not nest: the inner one stands alone until it ends.
+    Guards do not nest: the inner one stands alone until it ends. Threads may set and take off theirs in any order.
     """
     guard = Guard(tuple(os.path.realpath(path) for path in allowed))
     _WATCH.install()
-    before, _WATCH.guard = _WATCH.guard, guard
+    _WATCH.set.append(guard)
     try:
         yield guard
     finally:
-        _WATCH.guard = before
+        _WATCH.set.remove(guard)
 
 
 @dataclass(frozen=True)

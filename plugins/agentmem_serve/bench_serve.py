@@ -25,6 +25,8 @@ from agentmem.bench.overhead import World
 from agentmem.bench.report import Report, percentile
 
 _BATCH = 1_000
+_WARM, _DIRECT = 200, 300  # recalls in this process before the timed ones, and those
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as the server sets it for itself
 _MAIN = "import sys; from agentmem.cli import main; sys.exit(main())"
 
 
@@ -43,16 +45,21 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--load", metavar="PLAN", help=argparse.SUPPRESS)
+    parser.add_argument("--prepare", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
+    if options.prepare:
+        return _prepare(Path(options.home), Path(options.prepare), options)
     if options.load:
         return _load(Path(options.load), options.first)
-    report = Report("serve", {k: v for k, v in vars(options).items() if k not in ("json", "load", "first", "home")})
+    report = Report(
+        "serve", {k: v for k, v in vars(options).items() if k not in ("json", "load", "first", "prepare", "home")}
+    )
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(options.home or Path(scratch) / "home")
         runs = [("vectors given", "vector", options.rate), ("embedding", "embed", options.embed_rate)]
         world = World(options.seed)
-        direct = _prepare(home, options, world)
+        direct = _prepared(home, Path(scratch), argv)
         for name, short, rate in runs:
             if rate > 0:
                 _measure(report, home, Path(scratch), options, world, direct, name=name, short=short, rate=rate)
@@ -60,32 +67,43 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _prepare(home: Path, options: argparse.Namespace, world: World) -> dict[str, Any]:
-    """Fill the home, embed the questions of the first run, and time direct recalls (with vectors, and without)."""
+def _prepared(home: Path, scratch: Path, argv: Sequence[str]) -> dict[str, Any]:
+    """The home filled, questions with their vectors, and direct recalls timed, in a process set up like the server."""
+    file = scratch / "prepared.json"
+    command = [sys.executable, "-m", "agentmem_serve.bench_serve", *argv, "--home", str(home), "--prepare", str(file)]
+    subprocess.run(command, check=True, env={**os.environ, **_ONE_THREAD})
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def _prepare(home: Path, file: Path, options: argparse.Namespace) -> int:
     from agentmem.agent import Agent
     from agentmem.records import Draft
 
+    world = World(options.seed)
     memories = tuple(name.strip() for name in options.memories.split(","))
     with Agent.open(home, memories=memories, embedder=options.embedder) as agent:
         for start in range(agent.home.journal.records.count(), options.records, _BATCH):
             size = min(_BATCH, options.records - start)
             agent.remember_many([Draft(body=world.sentence()) for _ in range(size)])
             agent.home.views.catch_up()
-        count = min(2_000, int(options.rate * options.seconds))
+        count = max(_DIRECT + _WARM, min(2_000, int(options.rate * options.seconds)))
         questions = [world.sentence() for _ in range(count)]
         vectors = agent.home.embedder.embed(questions)
-        direct: dict[str, Any] = {"questions": questions, "vectors": vectors}
-        for question, vector in zip(questions[:100], vectors, strict=False):
+        packed = [base64.b64encode(v.astype("<f4").tobytes()).decode() for v in vectors]
+        found: dict[str, Any] = {"questions": questions, "vectors": packed}
+        for question, vector in zip(questions[:_WARM], vectors, strict=False):
             agent.recall(question, vector=vector)
-        for short, given in (("vector", vectors), ("embed", [None] * count)):
+        for short in ("vector", "embed"):
             used, took = time.process_time(), []
-            texts = questions if short == "vector" else [world.sentence() for _ in range(count)]
-            for question, vector in list(zip(texts, given, strict=True))[:300]:
+            for i in range(_WARM, _WARM + _DIRECT):
+                question = questions[i] if short == "vector" else world.sentence()
                 started = time.perf_counter()
-                agent.recall(question, vector=vector)
+                agent.recall(question, vector=vectors[i] if short == "vector" else None)
                 took.append(1000 * (time.perf_counter() - started))
-            direct[short] = (took, 1000 * (time.process_time() - used) / len(took))
-    return direct
+            found[short] = (took, 1000 * (time.process_time() - used) / len(took))
+    file.write_text(json.dumps(found))
+    return 0
 
 
 def _measure(
@@ -151,10 +169,9 @@ def _measure(
 def _bodies(short: str, world: World, direct: dict[str, Any], count: int) -> list[str]:
     if short == "embed":
         return [json.dumps({"query": world.sentence(), "k": 10}) for _ in range(count)]
-    packed = [base64.b64encode(v.astype("<f4").tobytes()).decode() for v in direct["vectors"]]
     made = [
         json.dumps({"query": question, "k": 10, "vector": vector})
-        for question, vector in zip(direct["questions"], packed, strict=True)
+        for question, vector in zip(direct["questions"], direct["vectors"], strict=True)
     ]
     return [made[i % len(made)] for i in range(count)]
 
@@ -162,7 +179,7 @@ def _bodies(short: str, world: World, direct: dict[str, Any], count: int) -> lis
 def _serve(home: Path, options: argparse.Namespace) -> tuple[subprocess.Popen[bytes], int]:
     command = [sys.executable, "-c", _MAIN, "serve", "--home", str(home), "--port", "0"]
     command += ["--memories", options.memories, "--set", f"embedder={options.embedder}"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    server = subprocess.Popen(command, stderr=subprocess.PIPE)
     assert server.stderr is not None, "its first line says where it listens"
     line = server.stderr.readline().decode()
     port = line.partition("http://127.0.0.1:")[2].partition(" ")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ def run(arguments: list[str], options: Options) -> int:
         raise BadInput(f"--max-body-mb {chosen.max_body_mb:g} is not right; give more than 0 and at most 1024")
     if not 1 <= chosen.threads <= 64:
         raise BadInput(f"--threads {chosen.threads} is not right; give 1 to 64")
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # recalls run side by side: threads inside each would wait for each other
     token = read_token(chosen.token_file)
     if token is None and not is_loopback(chosen.host):
         raise BadInput(
@@ -64,6 +67,7 @@ def _serve(listener: socket.socket, token: str | None, chosen: argparse.Namespac
     from agentmem_serve.door import Limits
     from agentmem_serve.patience import impatient
 
+    sys.setswitchinterval(0.001)  # a request shall not wait long for the interpreter while others compute
     with options.open() as agent:
         keeper = Keeper(agent.home).start()
         limits = Limits(body_bytes=int(chosen.max_body_mb * 1_000_000))
@@ -85,6 +89,7 @@ def _serve(listener: socket.socket, token: str | None, chosen: argparse.Namespac
             h11_max_incomplete_event_size=64_000,
         )
         server = uvicorn.Server(config)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # raised again after uvicorn's end: close the home
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:

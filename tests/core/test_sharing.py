@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from agentmem.contract import Memory
 from agentmem.home import Home
-from agentmem.records import Draft, Query
+from agentmem.records import Change, Draft, Query, Recall
 from agentmem.settings import Settings
 
 WORDS = "harbour pier office ferry crane tide anchor market bakery library bridge tower garden museum".split()
@@ -111,3 +112,18 @@ def test_ownership_changes_hands_while_other_threads_recall(tmp_path: Path) -> N
         reader.write([Draft(body="the tide table of today")])
         assert any("today" in body for *_, body in found(reader, Query(text="tide table today"))[1])
         assert reader.views["bm25"].memory.applied == reader.journal.records.head()
+
+
+def test_what_cannot_be_shared_names_the_process_that_holds_the_home_now(tmp_path: Path) -> None:
+    class Alone(Memory):
+        name = "alone"
+
+        def apply(self, changes: Sequence[Change]) -> None: ...
+
+        def recall(self, query: Query) -> Recall:
+            return Recall()
+
+    with Home.open(tmp_path, memories={"alone": Alone}), Home.open(tmp_path, memories={"alone": Alone}) as reader:
+        (tmp_path / "owner.lock").write_text("4711")  # as if the home had changed hands
+        (told,) = reader.recall(Query(text="x"), ["alone"])
+        assert "process 4711 holds this home" in str(told.abstain)

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from agentmem import Agent
-from agentmem_serve import build
+from agentmem_serve.app import build
 from agentmem_serve.command import listening
 from agentmem_serve.patience import impatient
 

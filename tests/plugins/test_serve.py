@@ -87,6 +87,9 @@ def test_records_come_in_pages_that_do_not_overlap(agent: Agent, client: httpx.C
             break
     assert texts == [f"note {i}" for i in range(24, -1, -1)]
     assert len(client.get("/v1/records", params={"kind": "note"}).json()["records"]) == 5
+    agent.ask("Which note is the last?")
+    kinds = {record["kind"] for record in client.get("/v1/records").json()["records"]}
+    assert kinds == {"turn", "note", "fact"}  # and no traces, which hold ids and numbers only
 
 
 def test_a_vector_given_by_the_caller_spares_the_embedding(agent: Agent, client: httpx.Client) -> None:
@@ -317,7 +320,8 @@ def served(home: Path) -> tuple[subprocess.Popen[bytes], str]:
     return process, line.partition(" on ")[2].partition(" ")[0]
 
 
-def test_a_kill_loses_nothing_and_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_kill_loses_nothing_and_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     kept: list[str] = []
     process, url = served(tmp_path / "home")
     with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
@@ -333,7 +337,7 @@ def test_a_kill_loses_nothing_and_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None
     with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
         assert {r["text"] for r in client.get("/v1/records").json()["records"]} == set(kept)
         assert client.post("/v1/recall", json={"query": "note 19", "k": 1}).json()["hits"][0]["text"] == "note 19"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.stderr is not None
     rest = process.stderr.read().decode()
     assert process.wait(20) == 0

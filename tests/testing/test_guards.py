@@ -50,6 +50,15 @@ def test_nothing_is_watched_after_the_block(tmp_path: Path) -> None:
     assert guard.writes == []
 
 
+def test_guards_of_several_threads_may_end_in_any_order(tmp_path: Path) -> None:
+    first, second = guarded(tmp_path), guarded(tmp_path)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    socket.getaddrinfo("127.0.0.1", 9)  # nobody watches any more
+
+
 def send_datagram() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
         datagram.sendto(b"x", ("127.0.0.1", 9))
