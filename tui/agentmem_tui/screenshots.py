@@ -51,7 +51,7 @@ def open_demo(folder: Path, *, at_length: bool = False) -> Agent:
     from agentmem.agent import Agent
     from agentmem.records import Draft, Status
 
-    agent = Agent.open(folder, embedder="hash", memories=MEMORIES, clock=StillClock(), seed=7)
+    agent = Agent.open(folder, embedder="hash", memories=MEMORIES, router="rules", clock=StillClock(), seed=7)
     agent.ingest(str(SAMPLE))
     receipt = agent.remember("The harbour office is on Pier 4.", speaker="user")
     agent.ask("Where is the harbour office?", thread="t-harbour")
