@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from agentmem.sentences import sentences, stem, words
 
-PLACE, EMPLOYER, TIME, IS, ANY = "place", "employer", "time", "is", "*"
-"""Relations with many wordings; ANY is that of "changed to", which tells the value only."""
+PLACE, EMPLOYER, TIME, IS = "place", "employer", "time", "is"
+"""Relations with many wordings; IS is that of a thing which has the value itself ("the rent is 900 euros")."""
 
 _BE = r"(?:is|are|was|were|has been|have been|became|will be|remains)"
 _NOW = r"(?: now| currently| still| officially| today| again)?"
@@ -52,7 +52,8 @@ _FORMS: tuple[tuple[str, str], ...] = (
     # (relation, or "" where the words name it; pattern)
     ("", rf"^(?:the |an? )?(?P<rel>[^,']+?) of (?P<sub>.+?) (?:{_BE}|{_CHANGE}){_NOW} (?P<val>.+)$"),
     ("", rf"^(?P<sub>[^,]+?)['’]s (?P<rel>[^,]+?) (?:{_BE}|{_CHANGE}){_NOW} (?P<val>.+)$"),
-    (ANY, rf"^(?P<sub>.+?) {_CHANGE} (?P<val>.+)$"),
+    (PLACE, rf"^(?P<sub>.+?) (?=[^,]*\b(?:moved|relocated|transferred)\b){_CHANGE} (?P<val>.+)$"),
+    (IS, rf"^(?P<sub>.+?) {_CHANGE} (?P<val>.+)$"),
     (EMPLOYER, rf"^(?P<sub>.+?) (?:works?|worked){_NOW} (?:for|at) (?P<val>.+)$"),
     (EMPLOYER, rf"^(?P<sub>.+?) {_BE}{_NOW} employed (?:by|at) (?P<val>.+)$"),
     (
@@ -156,7 +157,7 @@ def _made(found: re.Match[str], relation: str, sentence: str, speaker: str) -> C
     if not relation:
         relation = " ".join(stem(w) for w in words(parts["rel"]) if w not in _OUTDATED) or IS
     kind = shape(value)
-    if relation in (PLACE, IS, ANY) and kind == "time":
+    if relation in (PLACE, IS) and kind == "time":
         relation = TIME
     bare = relation == IS and kind == "other"
     if not subject or not value or bare or len(subject.split()) > 10:
@@ -194,13 +195,9 @@ def agree(one: str, other: str) -> bool:
 
 def same_matter(one: Claim, other: Claim) -> bool:
     """Whether two claims are about the same thing in the same respect, so that only one value can hold at a time."""
-    if one.subject != other.subject:
+    if (one.subject, one.relation) != (other.subject, other.relation):
         return False
-    loose = ANY in (one.relation, other.relation)
-    if one.relation != other.relation and not (loose and TIME not in (one.relation, other.relation)):
-        return False
-    timed = "time" in (one.shape, other.shape)
-    return one.shape == other.shape if timed or IS in (one.relation, other.relation) else True
+    return one.shape == other.shape if "time" in (one.shape, other.shape) or one.relation == IS else True
 
 
 def contradict(one: Claim, other: Claim) -> bool:

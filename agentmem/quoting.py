@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from agentmem.believing import claims_of_record, day_of, since_of
@@ -84,21 +83,25 @@ class Quoting:
         if intent.wish is Wish.STATE:
             return "I have kept that.", ()
         found = self._extractive.answer(text, hits, now=self._home.clock.now())
-        if found.citations:
-            changes = self._before(found.citations[0].record, recent=_OF_CHANGE.search(text) is None)
-            told = [line for line in changes if line.rstrip(")") not in found.text]  # a turn may have said so as well
-            first, *rest = found.text.split("\n")
-            found = replace(found, text="\n".join([" ".join([first, *told]), *rest]))
-        return _written(found)
+        if not found.citations:
+            return _written(found)
+        changes = self._before(found.citations[0].record, recent=_OF_CHANGE.search(text) is None)
+        told = [(line, lost) for line, lost in changes if line.rstrip(")") not in found.text]  # a turn may have said so
+        first, *rest = found.text.split("\n")
+        words = "\n".join([" ".join([first, *(line for line, _ in told)]), *rest])
+        # an answer rests on all that it tells, so that a purge of the earlier state takes the answer along
+        number = len(found.citations)
+        earlier = tuple((number + n, lost.id, lost.body) for n, (_, lost) in enumerate(told, 1))
+        return words, (*_written(found)[1], *earlier)
 
-    def _before(self, record: Record, *, recent: bool) -> list[str]:
+    def _before(self, record: Record, *, recent: bool) -> list[tuple[str, Record]]:
         """What a record, or the fact read out of a turn, took the place of, the latest first.
 
         ``recent``: nobody asked for it, so it is told only while somebody may still have the old state in mind.
         """
         reader = self._home.journal.records
         newest: list[Record] = [record, *reader.children(record.id)] if record.kind == "turn" else [record]
-        lines: list[str] = []
+        lines: list[tuple[str, Record]] = []
         while len(lines) < _CHANGES:
             older = [(one, link.target) for one in newest for link in one.links if link.relation == "supersedes"]
             known = reader.get_many([target for _, target in older])
@@ -110,7 +113,7 @@ class Quoting:
             if recent and ended < self._home.clock.now() - _RECENT_S:
                 break
             claims = claims_of_record(lost)
-            lines.append(f"(until {day_of(ended)}: {claims[0].value if claims else lost.body})")
+            lines.append((f"(until {day_of(ended)}: {claims[0].value if claims else lost.body})", lost))
             newest = [lost]
         return lines
 

@@ -97,3 +97,9 @@ def test_the_words_for_when_it_holds_are_kept_apart() -> None:
 def test_names_are_stretches_of_capitals() -> None:
     assert names_in("Who wrote The Myth of Sisyphus in Paris?") == ["The Myth of Sisyphus in Paris"]
     assert names_in("The capital of Velmark is Osterby.") == ["Velmark", "Osterby"]
+
+
+def test_moving_and_changing_say_nothing_of_what_belongs_to_a_thing() -> None:
+    assert not _contradict("The library moved to Pier 4.", "The director of the library is Rosa.")
+    assert not _contradict("The library changed to Beanby.", "The director of the library is Rosa.")
+    assert _contradict("The library moved to Pier 4.", "The library is in Elm Street.")
