@@ -1,10 +1,10 @@
-"""WISE as its authors mean it: a copy of one down-projection that holds the edits, and a threshold that routes to it.
+"""WISE as its authors mean it: copies of one down-projection that hold the edits, and thresholds that route to them.
 
-After Wang et al., WISE (NeurIPS 2024): edits are sharded, each shard writes into a random part of the copy's weights
-(mask density ρ), a margin loss (equation 4: irrelevant ≤ α, edit ≥ β, gap ≥ γ) keeps the routing score
-‖A(x)(W' − W)‖ apart, and shards are merged with TIES. Differences: the score is taken per token, at the subject's last
-token, so that a KV cache and batches need no care; and the memory is trained again over all live edits when one is
-taken back, because a merged shard cannot give one edit back.
+After Wang et al., WISE (NeurIPS 2024): edits are sharded, each shard writes into a random part of a copy's weights (mask
+density ρ), a margin loss (equation 4: irrelevant ≤ α, edit ≥ β, gap ≥ γ) keeps the routing score ‖A(x)(W' − W)‖ apart;
+shards stand side by side and the one with the highest score speaks, or are merged with TIES. Differences: the score is
+taken per token, at the subject's last token, so that a KV cache and batches need no care; and a shard is trained again
+over its live edits when they change, because what was trained together cannot give one edit back.
 """
 
 from __future__ import annotations
@@ -27,20 +27,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SideMemory:
-    """``difference``: W' − W, (d_model, d_inner); ``threshold``: the score from which the copy speaks."""
+    """``differences``: W' − W of each copy, (n_copies, d_model, d_inner); ``thresholds``: (n_copies,), the scores from
+    which they speak. At a token the copy speaks whose score exceeds its threshold most, if any does."""
 
-    difference: Tensor
-    threshold: float
+    differences: Tensor
+    thresholds: Tensor
 
     def attach(self, down: Projection) -> Callable[[], None]:
-        """Hook the memory to the down-projection it is a copy of; returns what takes it off."""
+        """Hook the copies to the down-projection they are copies of; returns what takes them off."""
 
         def add(_module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
-            extra = inputs[0] @ self.difference.to(inputs[0].dtype).T
-            opens = extra.norm(dim=-1) > self.threshold
+            extra = torch.einsum("...i,noi->...no", inputs[0], self.differences.to(inputs[0].dtype))
+            best, which = (extra.norm(dim=-1) / self.thresholds.to(out.device)).max(dim=-1)
+            opens = best > 1.0
             if not bool(opens.any()):
                 return out
-            return torch.where(opens[..., None], out + extra, out)
+            chosen = extra.take_along_dim(which[..., None, None], dim=-2).squeeze(-2)
+            return torch.where(opens[..., None], out + chosen, out)
 
         return down.module.register_forward_hook(add).remove
 
@@ -64,10 +67,13 @@ def trained_shard(
     return Shard(difference, min(scores))
 
 
-def merged(shards: Sequence[Shard], config: WiseConfig) -> SideMemory:
-    """The side memory of all shards, and the score from which it speaks."""
-    one = shards[0].difference if len(shards) == 1 else ties([s.difference for s in shards], config.ties_density)
-    return SideMemory(one, config.activation_ratio * min(shard.lowest for shard in shards))
+def side_memory(shards: Sequence[Shard], config: WiseConfig) -> SideMemory:
+    """A copy for each shard (the paper's "retrieve"), or one merged of all by TIES ("merge")."""
+    floors = torch.tensor([config.activation_ratio * shard.lowest for shard in shards])
+    differences = [shard.difference for shard in shards]
+    if config.shards == "merge":
+        return SideMemory(ties(differences, config.ties_density)[None], floors.min()[None])
+    return SideMemory(torch.stack(differences), floors)
 
 
 def _train_shard(

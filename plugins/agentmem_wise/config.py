@@ -13,8 +13,8 @@ class WiseConfig(EditConfig):
     A slot speaks above a whitened cosine of its keys' own spread less ``gate_slack``, at least ``gate`` and at most
     ``gate_most``, unless the token is by more than ``mention_margin`` nearer to its subject as somebody else's answer;
     ``same_key`` is the cosine above which two keys of a slot are one; ``steps``, ``rate``, ``preserve_weight`` steer
-    the optimisation (see `agentmem_lm.shifts`). The others are of the activation router: shard size, mask density,
-    margins (alpha, beta, gamma) and TIES density.
+    the optimisation (see `agentmem_lm.shifts`). The others are of the activation router: shard size, whether
+    shards stand side by side or are merged, mask density, margins (alpha, beta, gamma) and TIES density.
     """
 
     router: Literal["key", "activation"] = "key"
@@ -29,6 +29,7 @@ class WiseConfig(EditConfig):
     group: int = 25
     side_layer: int | None = None
     shard: int = 20
+    shards: Literal["retrieve", "merge"] = "retrieve"
     mask_density: float = 0.2
     side_steps: int = 40
     side_rate: float = 20.0

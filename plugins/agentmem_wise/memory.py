@@ -231,7 +231,7 @@ class WiseMemory(EditMemory):
 
     def _side(self, live: Sequence[Record], extra: Sequence[Wish] = ()) -> SideMemory:
         """The side memory over these edits; a shard is trained again only when its own edits changed."""
-        from agentmem_wise.activation import merged, trained_shard
+        from agentmem_wise.activation import side_memory, trained_shard
 
         told = {record.derived_from[0] if record.derived_from else record.id: record for record in live}
         wishes = [self._wish_of(record) for record in live]
@@ -247,7 +247,7 @@ class WiseMemory(EditMemory):
                     )
             shards[name] = self._shards[name]
         self._shards = shards  # each is as large as the layer's matrix: no more than stand are kept
-        return merged(list(shards.values()), self.config)
+        return side_memory(list(shards.values()), self.config)
 
 
 def _name_of(group: Sequence[Wish]) -> str:
