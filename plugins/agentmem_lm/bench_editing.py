@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     if given.data:
         from agentmem_lm.editing_sets import run_set
 
-        run_set(report, open_model(given.model), given)
+        run_set(report, given)
     else:
         if "scores" in parts:
             _scores(report, open_model(given.model), given)

@@ -37,7 +37,7 @@ class SetCase:
     hops: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
-def run_set(report: Report, model: CausalModel, given: argparse.Namespace) -> None:
+def run_set(report: Report, given: argparse.Namespace) -> None:
     """Every set below the folder, every memory, at every size, in one order after another."""
     folder = Path(given.data).expanduser()
     found = [name for name in SETS if (folder / name / "dev.json").is_file()]
@@ -47,7 +47,9 @@ def run_set(report: Report, model: CausalModel, given: argparse.Namespace) -> No
     if not found:
         raise BadInput(f"{given.data} holds none of {', '.join(f'{name}/dev.json' for name in SETS)}")
     from agentmem_lm.bench_editing import chosen
+    from agentmem_lm.provider import open_model
 
+    model = open_model(given.model)
     for name in found:
         cases = read_set(folder / name / "dev.json")
         for count in (int(text) for text in given.edits.split(",")):

@@ -1,10 +1,10 @@
 """WISE as its authors mean it: copies of one down-projection that hold the edits, and thresholds that route to them.
 
-After Wang et al., WISE (NeurIPS 2024): edits are sharded, each shard writes into a random part of a copy's weights (mask
-density ρ), a margin loss (equation 4: irrelevant ≤ α, edit ≥ β, gap ≥ γ) keeps the routing score ‖A(x)(W' − W)‖ apart;
-shards stand side by side and the one with the highest score speaks, or are merged with TIES. Differences: the score is
-taken per token, at the subject's last token, so that a KV cache and batches need no care; and a shard is trained again
-over its live edits when they change, because what was trained together cannot give one edit back.
+After Wang et al., WISE (NeurIPS 2024): edits are sharded, each shard writes into a random part of a copy's weights
+(mask density ρ), a margin loss (equation 4: irrelevant ≤ α, edit ≥ β, gap ≥ γ) keeps the routing score ‖A(x)(W' − W)‖
+apart; shards stand side by side and the one with the highest score speaks, or are merged with TIES. Differences: the
+score is taken per token, at the subject's last token, so that a KV cache and batches need no care; and a shard is
+trained again over its live edits when they change, because what was trained together cannot give one edit back.
 """
 
 from __future__ import annotations
