@@ -51,7 +51,7 @@ def run_set(report: Report, given: argparse.Namespace) -> None:
 
     model = open_model(given.model)
     for name in found:
-        cases = read_set(folder / name / "dev.json")
+        cases = compatible(read_set(folder / name / "dev.json"))
         for count in (int(text) for text in given.edits.split(",")):
             for label, memory, settings in chosen(given.memories, given.router, given.spread):
                 if memory == "ft":
@@ -69,6 +69,18 @@ def read_set(path: Path) -> list[SetCase]:
     if "cases" in data:
         return [_hops(case) for case in data["cases"] if not case.get("conflict")]
     return [_edit(row) for row in data["edits"] if row["subject"] in row["prompt"]]
+
+
+def compatible(cases: Sequence[SetCase]) -> list[SetCase]:
+    """Those that tell nothing of a subject and prompt that an earlier one told otherwise."""
+    told: dict[tuple[str, str], str] = {}
+    out = []
+    for case in cases:
+        own = {(request.subject, request.prompt): request.target for request in case.requests}
+        if all(told.get(about, target) == target for about, target in own.items()):
+            told |= own
+            out.append(case)
+    return out
 
 
 def _edit(row: dict[str, Any]) -> SetCase:

@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 from agentmem.bench.report import Report  # noqa: E402
 from agentmem.errors import BadInput  # noqa: E402
 from agentmem_lm.bench_editing import chosen, main  # noqa: E402
-from agentmem_lm.editing_sets import read_set  # noqa: E402
+from agentmem_lm.editing_sets import compatible, read_set  # noqa: E402
 from agentmem_lm.editing_sizes import report_bytes  # noqa: E402
 
 EDIT = {
@@ -57,6 +57,12 @@ def test_cases_of_mquake_keep_their_questions_and_all_right_answers(tmp_path: Pa
     (case,) = read_set(path)
     assert case.hops == (("Where was the creator of Tetris born?",), ("London", "Greater London"))
     assert case.true == ("Alexey",)
+
+
+def test_a_case_that_contradicts_an_earlier_one_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "dev.json"
+    path.write_text(json.dumps({"edits": [EDIT, EDIT, {**EDIT, "target_new": "Dutch"}]}))
+    assert [case.requests[0].target for case in compatible(read_set(path))] == ["English", "English"]
 
 
 def test_a_folder_without_a_known_set_is_refused_by_name(tmp_path: Path) -> None:
