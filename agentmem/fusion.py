@@ -44,12 +44,14 @@ def fuse(
     trusted = [calibrations.get(recall.memory, _UNDECLARED) for recall in answered]
     found: dict[str, _Fused] = {}
     shares = [recall.signals.get("trust", 1.0) for recall in answered]
+    totals: dict[str, float] = {}  # by kind; what all memories that answered are trusted with together
     for recall, calibration, trust in zip(answered, trusted, shares, strict=True):
         scores = [math.log(max(h.score, 1e-9)) if calibration.logarithmic else h.score for h in recall.hits]
         for hit, level in zip(recall.hits, min_max(scores), strict=True):
             kind = hit.record.kind
-            total = sum(c.of(kind) * t for c, t in zip(trusted, shares, strict=True))
-            share = calibration.of(kind) * trust / max(total, 1e-9)
+            if kind not in totals:
+                totals[kind] = max(sum(c.of(kind) * t for c, t in zip(trusted, shares, strict=True)), 1e-9)
+            share = calibration.of(kind) * trust / totals[kind]
             entry = found.setdefault(hit.record.id, _Fused(hit, 0.0, []))
             entry.score += share * level
             entry.parts.append((recall.memory or hit.memory, share * level))
