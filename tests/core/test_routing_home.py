@@ -8,10 +8,6 @@ from pathlib import Path
 import pytest
 
 from agentmem.agent import Agent
-from agentmem.bench import router as bench_router
-from agentmem.bench.router_matrix import Row
-from agentmem.bench.router_planted import Planted
-from agentmem.bench.router_scores import calibration, score
 from agentmem.cli import main
 from agentmem.errors import BadInput
 from agentmem.records import Draft, Namespace
@@ -23,6 +19,10 @@ from agentmem.routing.learning import LEAST, Example
 from agentmem.routing.model import Line, RoutingModel
 from agentmem.situation import LEARNED, Situations
 from agentmem.trace import KIND
+from agentmem_lm import bench_router
+from agentmem_lm.router_matrix import Row
+from agentmem_lm.router_planted import Planted
+from agentmem_lm.router_scores import calibration, score
 
 ANN: Namespace = ("ann",)
 
@@ -157,7 +157,7 @@ def test_the_benchmark_refuses_a_single_run() -> None:
 
 def test_planted_questions_are_the_same_for_a_seed_and_share_no_subject_between_parts() -> None:
     pytest.importorskip("agentmem_lm")
-    from agentmem.bench.router_planted import KINDS, keys_of, plant
+    from agentmem_lm.router_planted import KINDS, keys_of, plant
 
     one, two = (plant("documents", count=4, part="measure", seed=1) for _ in range(2))
     assert one.questions == two.questions

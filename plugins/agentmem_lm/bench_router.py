@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentmem.bench.report import Report, percentile
-from agentmem.bench.router_matrix import TEXT, K, Row, run, run_on_set
-from agentmem.bench.router_planted import STYLES, plant
-from agentmem.bench.router_scores import Scores, calibration, score
 from agentmem.bench.sets import read_set
 from agentmem.errors import BadInput
 from agentmem.routing.arms import Prices
 from agentmem.routing.learning import Example, learn
+from agentmem_lm.router_matrix import TEXT, K, Row, run, run_on_set
+from agentmem_lm.router_planted import STYLES, plant
+from agentmem_lm.router_scores import Scores, calibration, score
 
 _LEARNT_ON = "planted questions on the demo world, the half for learning"
 

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentmem.bench.report import Interval
-from agentmem.bench.router_matrix import Row
 from agentmem.routing.arms import Arm, Prices
 from agentmem.routing.learning import brier, calibration_error
+from agentmem_lm.router_matrix import Row
 
 _FOLDS = 5
 _RIGHT = 0.999

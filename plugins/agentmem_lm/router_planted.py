@@ -1,7 +1,7 @@
 """Questions of which it is known which memory can answer them, planted on the fictional world of the demo model.
 
 A store is written anew for every repeat: other wordings, other documents around, another order. Half of the world's
-subjects are for learning, the other half for measuring. The world comes with the plugin `agentmem_lm`.
+subjects are for learning, the other half for measuring.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentmem.bench.router_wordings import PERSONAL, TALK
-from agentmem.errors import Missing
 from agentmem.records import Draft, Namespace, Source, Trust
+from agentmem_lm.demo import wordings as words
+from agentmem_lm.demo.world import RELATIONS_OF, build
+from agentmem_lm.router_wordings import PERSONAL, TALK
 
 KINDS = ("told", "personal", "weights", "edited", "multi-hop", "temporal", "aggregate", "chit-chat", "unknown")
 """told: only in text. personal: what a speaker said of themselves. weights: only in the model. edited: the model is out
@@ -58,7 +59,7 @@ class PlantedSet:
 
     def drafts(self, repeat: int, namespace: Namespace) -> list[Draft]:
         """What is written for one repeat: the same facts in other words, among others, in another order."""
-        world, words = _world()
+        world = build()
         rng = random.Random(f"{self.style}:{repeat}")
         asked = {subject for subject, _, _ in (*self.told.values(), *self.facts.values())}
         asked |= {question.group for question in self.questions}
@@ -68,13 +69,13 @@ class PlantedSet:
         for subject in around:
             for relation, fact in world.by_subject[subject].items():
                 statements[f"around:{subject}:{relation}"] = (subject, relation, fact.object)
-        told = {key: (s, _statement(rng, words, s, r, o)) for key, (s, r, o) in statements.items()}
+        told = {key: (s, _statement(rng, s, r, o)) for key, (s, r, o) in statements.items()}
         talk = {key: (None, text) for key, (_, text) in told.items()} if self.style == "chat" else {}
         drafts = _talk(rng, {**self.said, **talk}, namespace)
         if self.style == "documents":
             drafts += _documents(rng, told, namespace)
         for key, (subject, relation, value) in sorted(self.facts.items()):
-            body = _statement(rng, words, subject, relation, value)
+            body = _statement(rng, subject, relation, value)
             parts = {"subject": subject, "relation": relation, "object": value, "attributes": {ITEM: key}}
             drafts.append(Draft(body=body, kind="fact", namespace=namespace, **parts))  # type: ignore[arg-type]
         return drafts
@@ -82,7 +83,7 @@ class PlantedSet:
 
 def plant(style: str, *, count: int, part: str, seed: int = 0) -> PlantedSet:
     """``count`` questions of every kind; ``part`` is "learn" or "measure": no subject is in both."""
-    world, words = _world()
+    world = build()
     rng = random.Random(f"{part}:{style}:{seed}")
     found = PlantedSet(style)
     people = _shuffled(rng, [name for name in world.kinds["person"] if _part(name) == part])
@@ -95,51 +96,51 @@ def plant(style: str, *, count: int, part: str, seed: int = 0) -> PlantedSet:
     relations_of = _relations()
     for _ in range(count):
         kind = rng.choice(("person", "person", "company", "city", "country"))
-        _ask_told(found, rng, words, strangers[kind].pop(), rng.choice(relations_of[kind]), world)
+        _ask_told(found, rng, strangers[kind].pop(), rng.choice(relations_of[kind]), world)
         name = people.pop()
         fact = rng.choice([f for r, f in world.by_subject[name].items() if r != "former_home"])
-        question = _question(rng, words, fact.relation, name)
+        question = _question(rng, fact.relation, name)
         found.questions.append(Planted(question, "weights", name, answer=fact.object))
-        _ask_edited(found, rng, words, people.pop(), world)
-        _ask_temporal(found, rng, words, strangers["person"].pop(), world)
+        _ask_edited(found, rng, people.pop(), world)
+        _ask_temporal(found, rng, strangers["person"].pop(), world)
         name, kind = nobody.pop()
-        question = _question(rng, words, rng.choice(relations_of[kind]), name)
+        question = _question(rng, rng.choice(relations_of[kind]), name)
         found.questions.append(Planted(question, "unknown", name))
         openers, endings = TALK[part]
         text = rng.choice(openers) + rng.choice(endings)
         found.questions.append(Planted(text, "chit-chat", text))
-        _ask_chain(found, rng, words, strangers, world)
+        _ask_chain(found, rng, strangers, world)
     _ask_crowds(found, rng, strangers["company"], part, count)
     _ask_speakers(found, rng, part, count)
     return found
 
 
-def _ask_told(found: PlantedSet, rng: random.Random, words: Any, name: str, relation: str, world: Any) -> None:
+def _ask_told(found: PlantedSet, rng: random.Random, name: str, relation: str, world: Any) -> None:
     key = f"told:{name}:{relation}"
     found.told[key] = (name, relation, rng.choice(world.objects[relation]))
-    found.questions.append(Planted(_question(rng, words, relation, name), "told", name, frozenset({key})))
+    found.questions.append(Planted(_question(rng, relation, name), "told", name, frozenset({key})))
 
 
-def _ask_edited(found: PlantedSet, rng: random.Random, words: Any, name: str, world: Any) -> None:
+def _ask_edited(found: PlantedSet, rng: random.Random, name: str, world: Any) -> None:
     """A person has stated something else than what the model learnt."""
     fact = rng.choice([f for r, f in world.by_subject[name].items() if r in ("home", "employer", "job")])
     value = rng.choice([other for other in world.objects[fact.relation] if other != fact.object])
     key = f"fact:{name}:{fact.relation}"
     found.facts[key] = (name, fact.relation, value)
-    text = _question(rng, words, fact.relation, name)
+    text = _question(rng, fact.relation, name)
     found.questions.append(Planted(text, "edited", name, frozenset({key}), stale=fact.object))
 
 
-def _ask_temporal(found: PlantedSet, rng: random.Random, words: Any, name: str, world: Any) -> None:
+def _ask_temporal(found: PlantedSet, rng: random.Random, name: str, world: Any) -> None:
     """Two homes, one after the other; the question is for the earlier one."""
     before, now = rng.sample(list(world.objects["home"]), 2)
     key = f"told:{name}:former_home"
     found.told[key] = (name, "former_home", before)
     found.told[f"told:{name}:home"] = (name, "home", now)
-    found.questions.append(Planted(_question(rng, words, "former_home", name), "temporal", name, frozenset({key})))
+    found.questions.append(Planted(_question(rng, "former_home", name), "temporal", name, frozenset({key})))
 
 
-def _ask_chain(found: PlantedSet, rng: random.Random, words: Any, strangers: dict[str, list[str]], world: Any) -> None:
+def _ask_chain(found: PlantedSet, rng: random.Random, strangers: dict[str, list[str]], world: Any) -> None:
     """Two facts in a row about someone whom the model does not know; the first names what the second is about."""
     name = strangers["person"].pop()
     first, second = rng.choice([pair for pair in sorted(words.CHAINS) if pair[0] in _LEADS_TO])
@@ -231,12 +232,12 @@ def keys_of(attributes: Any) -> frozenset[str]:
     return frozenset(str(attributes.get(ITEM) or "").split(" | ")) - {""}
 
 
-def _question(rng: random.Random, words: Any, relation: str, subject: str) -> str:
+def _question(rng: random.Random, relation: str, subject: str) -> str:
     asked = words.WORDINGS[relation]
     return str(rng.choice((*asked.questions, *asked.held_questions))).format(subject)
 
 
-def _statement(rng: random.Random, words: Any, subject: str, relation: str, value: str) -> str:
+def _statement(rng: random.Random, subject: str, relation: str, value: str) -> str:
     told = words.WORDINGS[relation]
     return f"{str(rng.choice((*told.statements, *told.held_statements))).format(subject)} {value}."
 
@@ -250,17 +251,7 @@ def _shuffled(rng: random.Random, items: Sequence[Any]) -> list[Any]:
 
 
 def _relations() -> dict[str, Sequence[str]]:
-    from agentmem_lm.demo.world import RELATIONS_OF
-
     return {kind: [r for r in relations if r != "former_home"] for kind, relations in RELATIONS_OF.items()}
-
-
-def _world() -> tuple[Any, Any]:
-    try:
-        from agentmem_lm.demo import wordings, world
-    except ImportError as error:
-        raise Missing("the planted questions need the demo world of agentmem_lm; install the extra 'lm'") from error
-    return world.build(), wordings
 
 
 _LEADS_TO = {"birth_city": "city", "home": "city", "employer": "company"}

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agentmem.bench.router_planted import Planted, PlantedSet, keys_of
 from agentmem.bench.sets import EvaluationSet
 from agentmem.contract import Capability
 from agentmem.records import Hit, Query, Recall
@@ -19,6 +18,7 @@ from agentmem.router import Route
 from agentmem.routing.arms import Arm, all_arms
 from agentmem.routing.features import features_of, signals_of
 from agentmem.routing.rules import rule
+from agentmem_lm.router_planted import Planted, PlantedSet, keys_of
 
 if TYPE_CHECKING:
     from agentmem.home import Home
