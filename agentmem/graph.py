@@ -127,7 +127,7 @@ class Graph:
         recalls = self._recalls(turn, state.get("recalls") or [], asked["as_of"])
         query = self._query(asked, state["route"]["kind"])
         recalls = self._settled(turn, query, recalls)
-        limit = asked["k"] * state["route"].get("width", 1)
+        limit = asked["k"] * self._width(state["route"])
         fused = self.reading.fuse(query, recalls, k=max(3 * limit, _DEPTH))
         fused = self.reading.further(query, fused, state["route"]["memories"])
         evidence = compose(
@@ -295,6 +295,11 @@ class Graph:
             from langgraph.config import get_stream_writer
 
             get_stream_writer()(event)
+
+    def _width(self, plan: Mapping[str, Any]) -> int:
+        """By how much more is shown than was asked for: quoting takes time for each, so there only to count."""
+        counts = plan["kind"] in (QueryKind.AGGREGATE.value, QueryKind.GLOBAL.value)
+        return int(plan.get("width", 1)) if counts or not self.responder.is_extractive else 1
 
     def _tell_route(self, turn: Turn, route: Route, ms: float) -> None:
         self.emit(
