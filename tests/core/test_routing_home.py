@@ -170,3 +170,12 @@ def test_planted_questions_are_the_same_for_a_seed_and_share_no_subject_between_
     assert all(question.wanted <= told for question in one.questions)
     assert [d.body for d in one.drafts(0, ("n",))] == [d.body for d in two.drafts(0, ("n",))]
     assert {d.body for d in one.drafts(0, ("n",))} != {d.body for d in one.drafts(1, ("n",))}
+
+
+def test_a_router_is_chosen_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--home", str(tmp_path), "--memories", "bm25", "--set", "embedder=hash"]
+    assert main([*arguments, "remember", "Clara runs the bakery."]) == 0
+    assert main([*arguments, "recall", "What does Clara run?", "--router", "rules", "--why"]) == 0
+    assert "asked every memory that ranks" in capsys.readouterr().out
+    assert main([*arguments, "recall", "Clara?", "--router", "nope"]) == 1
+    assert "calibrated, llm, rules, static" in capsys.readouterr().err
