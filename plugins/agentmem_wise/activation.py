@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class SideMemory:
     """``differences``: W' − W of each copy, (n_copies, d_model, d_inner); ``thresholds``: (n_copies,), the scores from
-    which they speak. At a token the copy speaks whose score exceeds its threshold most, if any does."""
+    which they speak. At a token the copy with the highest score speaks, if that exceeds its threshold."""
 
     differences: Tensor
     thresholds: Tensor
@@ -38,8 +38,8 @@ class SideMemory:
 
         def add(_module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
             extra = torch.einsum("...i,noi->...no", inputs[0], self.differences.to(inputs[0].dtype))
-            best, which = (extra.norm(dim=-1) / self.thresholds.to(out.device)).max(dim=-1)
-            opens = best > 1.0
+            best, which = extra.norm(dim=-1).max(dim=-1)
+            opens = best > self.thresholds.to(out.device)[which]
             if not bool(opens.any()):
                 return out
             chosen = extra.take_along_dim(which[..., None, None], dim=-2).squeeze(-2)

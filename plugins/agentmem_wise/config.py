@@ -31,7 +31,7 @@ class WiseConfig(EditConfig):
     shard: int = 20
     shards: Literal["retrieve", "merge"] = "retrieve"
     mask_density: float = 0.2
-    side_steps: int = 40
+    side_steps: int = 60
     side_rate: float = 20.0
     alpha: float = 5.0
     beta: float = 20.0

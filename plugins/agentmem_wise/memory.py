@@ -75,8 +75,9 @@ class WiseMemory(EditMemory):
         if self.config.router == "activation":
             return [{} for _ in wishes]  # the side memory is trained over all live edits at the next use
         around: dict[str, dict[str, Wish]] = defaultdict(dict)
+        told = {wish.subject for wish in wishes}
         for record in standing:
-            if record.attributes.get("fingerprint") == self.model.fingerprint:
+            if record.subject in told and record.attributes.get("fingerprint") == self.model.fingerprint:
                 around[record.subject or ""][record.relation or ""] = self._wish_of(record)
         for wish in wishes:
             around[wish.subject][wish.request.relation or wish.request.prompt] = wish
