@@ -13,21 +13,20 @@ from typing import Any
 
 from agentmem.believing import claims_of_record
 from agentmem.claims import Claim, agree, claims_of, contradict, folded_value, same_matter
-from agentmem.consent import content_words
 from agentmem.contract import RecordReader
 from agentmem.edit_queue import EDIT
 from agentmem.facts import Learned
 from agentmem.home import Home
 from agentmem.journal.reader import Reader
 from agentmem.records import Draft, Hit, Record, Status, Trust
-from agentmem.sentences import sentences
+from agentmem.sentences import STOP_WORDS, sentences, words
 
 REFUSED = "refused"
 """The attribute of a turn's trace that says what was not kept as a fact, and why: [{"reason", "of"}], ids only."""
 KNOWN, EMPTY = "it is known already", "it says nothing"
 _CHITCHAT = frozenset(
     "ok okay thanks thank hi hello hey yes no yep nope sure great cool nice good fine bye morning evening night wow "
-    "lol right alright perfect awesome welcome please sorry hmm well got see later cheers".split()
+    "lol right alright perfect awesome welcome please sorry hm hmm um uh oh ah well got see later cheers".split()
 )
 
 
@@ -112,7 +111,7 @@ def no_longer(records: Reader, hits: Sequence[Hit]) -> dict[str, frozenset[str]]
 
 def says_nothing(text: str) -> bool:
     """Whether a message is chit-chat: kept as the turn that it is, but nothing to be found by."""
-    return not (content_words(text) - _CHITCHAT) and "?" not in text
+    return not (set(words(text)) - STOP_WORDS - _CHITCHAT) and "?" not in text
 
 
 def only_repeats(text: str, changes: Sequence[Mapping[str, Any]]) -> bool:

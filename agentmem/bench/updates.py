@@ -248,6 +248,7 @@ def _simulated(kind: str, said: list[tuple[str, Relation, str]], town: Town, rng
         return rng.choice(_EVENTS).format(s=rng.choice(town.subjects))
     if kind == "state" or not said:
         subject, relation, value = rng.choice(town.subjects), rng.choice(RELATIONS), town.value()
+        said[:] = [one for one in said if one[:2] != (subject, relation)]  # nobody repeats what they have changed since
         said.append((subject, relation, value))
         return sentence(relation.told, subject, value)
     place = rng.randrange(len(said))

@@ -59,7 +59,9 @@ def test_chit_chat_is_kept_but_not_found(agent: Agent) -> None:
     assert [f.text for f in agent.audit()] == ["not kept as a fact: it says nothing"]
 
 
-@pytest.mark.parametrize(("text", "nothing"), [("Ok, thanks.", True), ("Good night!", True), ("I like tea.", False)])
+@pytest.mark.parametrize(
+    ("text", "nothing"), [("Ok, thanks.", True), ("Good morning!", True), ("Hm, ok.", True), ("I like tea.", False)]
+)
 def test_chit_chat_is_told_from_statements(text: str, nothing: bool) -> None:
     assert says_nothing(text) is nothing
 
