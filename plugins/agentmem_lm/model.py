@@ -123,6 +123,10 @@ class CausalModel:
 
     # ---- one at a time
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait for whoever uses the network (seconds) and let nobody else use it: the process is about to end."""
+        return self._lock.acquire(timeout=timeout_s)
+
     @contextmanager
     def use(self, namespace: Namespace = (), as_of: float | None = None, base: bool = False) -> Iterator[nn.Module]:
         """The network with exactly these edits mounted, held under the lock."""

@@ -5,7 +5,9 @@ Knows where the demo model lies and nothing of how a model works. Light to impor
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +58,19 @@ def _require_torch(spec: str) -> None:
         raise Missing(f"local model {spec!r} needs {', '.join(missing)}: pip install 'agentmem-framework[lm]'")
 
 
+_PATIENCE_S = 60.0
+
+
+def _settle(model: weakref.ref[LazyModel]) -> None:
+    """At the end of the process: let a thread that was left behind finish loading or generating, and begin nothing new.
+
+    A process that ends in the middle of torch's own code is aborted, whatever its exit code should have been.
+    """
+    lazy = model()
+    if lazy is not None and lazy._lock.acquire(timeout=_PATIENCE_S) and lazy._model is not None:
+        lazy._model.settle(_PATIENCE_S)
+
+
 class LazyModel:
     """A local model that is loaded at its first use; mounting does not count as one.
 
@@ -85,6 +100,7 @@ class LazyModel:
         """The model itself."""
         with self._lock:
             if self._model is None:
+                atexit.register(_settle, weakref.ref(self))
                 self._model = self._open()
                 for memory, namespace, as_of in self._waiting.values():
                     self._model.mount(memory, namespace, as_of)
