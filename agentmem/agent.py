@@ -94,9 +94,7 @@ class Agent:
                 keywords["embedder"], embedder = embedder, None
             if isinstance(local_model, str):
                 keywords["local_model"], local_model = local_model, None
-            chosen = read_settings(folder, keywords, settings)
-            if chosen.model.startswith("local:") and chosen.local_model is None:
-                chosen = chosen.model_copy(update={"local_model": chosen.model.removeprefix("local:")})
+            chosen = opening.completed(read_settings(folder, keywords, settings))
             budget = opening.budget(chosen, folder, clock, readonly=readonly)
             weights = local_model if local_model is not None else opening.local_model(chosen)
             opened = Home.open(

@@ -127,9 +127,20 @@ class Extractive:
                 _kind(question, texts[i]),
             )
             logit = _BIAS + sum(w * f for w, f in zip(_WEIGHTS, figures, strict=True))
-            judged.append((Quote(sentence, hit, 1 / (1 + math.exp(-logit))), vectors[i + 1]))
+            own = _own_confidence(hit.record)
+            sure = 1 / (1 + math.exp(-logit)) if own is None else own
+            judged.append((Quote(sentence, hit, sure), vectors[i + 1]))
+        # what is written comes before what a model would say
+        if any(q.confidence >= _ENOUGH and _own_confidence(q.hit.record) is None for q, _ in judged):
+            judged = [one for one in judged if _own_confidence(one[0].hit.record) is None]
         order = sorted(range(len(judged)), key=lambda i: (-judged[i][0].confidence, i))
         return [judged[i] for i in order]
+
+
+def _own_confidence(record: Record) -> float | None:
+    """How sure a model's own answer is, when the record is one: it answers by what it is, not by its words."""
+    sure = record.attributes.get("confidence") if record.attributes.get("parametric") else None
+    return None if sure is None else float(sure)
 
 
 def _over(record: Record) -> Sequence[str]:

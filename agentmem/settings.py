@@ -17,6 +17,7 @@ from agentmem.errors import BadInput
 
 FILE_NAME = "agentmem.toml"
 DEFAULT_MEMORIES = ("chroma", "bm25", "hipporag", "context")
+WITH_LOCAL_MODEL = ("lm", "wise", "memit", "memlayer")  # on as well by default when there are weights
 
 
 class BudgetSettings(BaseModel):
