@@ -166,6 +166,7 @@ class Rig:
         self.is_open = False
         aside = [] if self.witness.hung else self.home.journal.put_aside_rows(self.name)
         if self.witness.hung:
+            self.witness.take_off_guards()
             self.home.abandon()
         else:
             self.witness.run("close", self.home.close)

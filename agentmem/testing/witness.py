@@ -20,7 +20,7 @@ from agentmem.contract import Context, Memory, MemoryConfig
 from agentmem.errors import AgentmemError
 from agentmem.records import Change, Event, Hit, Proposal, Query, Recall, Record
 from agentmem.testing.fakes import ScriptedChat
-from agentmem.testing.guards import guarded
+from agentmem.testing.guards import Guard, guarded, take_off
 
 T = TypeVar("T")
 
@@ -42,6 +42,12 @@ class Witness:
     mutations: list[str] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     hung: str = ""
+    guards: list[Guard] = field(default_factory=list)  # of the verbs that run now
+
+    def take_off_guards(self) -> None:
+        """Watch no longer, not even the thread that hangs: whatever runs next in this process is not this memory."""
+        for guard in list(self.guards):
+            take_off(guard)
 
     def run(self, verb: str, work: Callable[[], T], *, timed: bool = True) -> T:
         """Run a verb on a thread of its own, as the core does; raises Broken when it hangs or fails.
@@ -151,8 +157,10 @@ def watched(memory_class: type[Memory], witness: Witness, settings: MemoryConfig
                 chat.forbidden = verb
             try:
                 with guarded(context.data_dir, *core_paths(context.data_dir)) as guard:
+                    witness.guards.append(guard)
                     yield
             finally:
+                witness.guards.remove(guard)
                 if chat is not None:
                     chat.forbidden = None
                 witness.connections += [f"{what} in {verb}" for what in guard.connections]

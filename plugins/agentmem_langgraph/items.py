@@ -7,6 +7,7 @@ processes that put the same item at once write the same record.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import uuid
@@ -95,7 +96,7 @@ def value_of(record: Record) -> dict[str, Any]:
     A correction takes the place of the only text in the value; a value of several parts gets it as ``corrected``.
     """
     kept = record.attributes[_FIELD]
-    value: dict[str, Any] = kept["value"]
+    value: dict[str, Any] = copy.deepcopy(kept["value"])  # the caller may change it, the record is shared
     if record.body == kept.get("text", record.body):
         return value
     if len(value) == 1:

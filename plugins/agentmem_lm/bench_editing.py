@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", metavar="DIR", help="a folder with counterfact, zsre or mquake (dev.json)")
     parser.add_argument("--memories", default="wise,memit", help="weight memories to measure; ft is the baseline")
     parser.add_argument("--router", default="key", help="routers of wise: key, activation, or both")
-    parser.add_argument("--spread", default="1", help="layers that memit spreads its change over, such as 1,2")
+    parser.add_argument("--spread", default="3", help="layers that memit spreads its change over, such as 1,2")
     parser.add_argument("--edits", default="30", help="numbers of edits, such as 1,10,100")
     parser.add_argument("--order", default="sequence", help="sequence (one after another), batch, or both")
     parser.add_argument("--wordings", default="five", help="five (a prompt and four more), one, or both")
@@ -75,14 +75,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def chosen(memories: str, routers: str, spreads: str = "1") -> list[tuple[str, str, dict[str, object]]]:
+def chosen(memories: str, routers: str, spreads: str = "3") -> list[tuple[str, str, dict[str, object]]]:
     """(name in the figures, memory, settings) of what is measured."""
     out: list[tuple[str, str, dict[str, object]]] = []
     for name in memories.split(","):
         if name == "wise":
             out += [("wise" if r == "key" else f"wise-{r}", name, {"router": r}) for r in routers.split(",")]
         elif name == "memit":
-            out += [("memit" if s == "1" else f"memit-spread{s}", name, {"spread": int(s)}) for s in spreads.split(",")]
+            out += [("memit" if s == "3" else f"memit-spread{s}", name, {"spread": int(s)}) for s in spreads.split(",")]
         else:
             out.append((name, name, {}))
     return out

@@ -73,7 +73,7 @@ def test_a_folder_without_a_known_set_is_refused_by_name(tmp_path: Path) -> None
 
 
 def test_figures_carry_the_names_of_memory_and_router() -> None:
-    labels = [label for label, _, _ in chosen("wise,memit,ft", "key,activation", "1,2")]
+    labels = [label for label, _, _ in chosen("wise,memit,ft", "key,activation", "3,2")]
     assert labels == ["wise", "wise-activation", "memit", "memit-spread2", "ft"]
 
 
