@@ -6,6 +6,7 @@ from chatting import ask, chatting, until
 
 from agentmem.agent import Agent
 from agentmem_tui.screens.record import RecordScreen
+from agentmem_tui.widgets.composer import Composer
 from agentmem_tui.widgets.why import HitLine, WhyPanel
 
 
@@ -64,3 +65,16 @@ async def test_an_error_stands_in_the_conversation_with_its_remedy(home: Path, a
         entry = app.chat.transcript.entries[-1]
         assert entry.level == "error"
         assert "no record 'nothing'" in entry.text
+
+
+async def test_a_completion_of_what_was_written_a_moment_ago_is_not_taken(home: Path, agent: Agent) -> None:
+    async with chatting(home) as (app, pilot):
+        composer = app.chat.composer
+        await pilot.press("slash")
+        assert composer.completions is not None
+        await until(pilot, lambda: composer.completions is not None and composer.completions.display)
+        with composer.prevent(Composer.Changed):  # the list lags behind, as it does when keys come quickly
+            composer.insert("undo nothing")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.chat.transcript.entries)
+        assert "'nothing'" in app.chat.transcript.entries[-1].text

@@ -166,7 +166,9 @@ class Composer(TextArea):
     def _chosen(self) -> str:
         if self.completions is None or self.completions.highlighted is None:
             return ""
-        return str(self.completions.get_option_at_index(self.completions.highlighted).id)
+        chosen = str(self.completions.get_option_at_index(self.completions.highlighted).id)
+        # The list may be of what was written a moment ago: quick fingers and pastes overtake it.
+        return chosen if any(word == chosen for word, _ in self._options()) else ""
 
     def _is_complete(self) -> bool:
         chosen = self._chosen()
