@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agentmem.believing import Statement, disputes, outdated_edits, statements
 from agentmem.claims import Claim, agree, same_matter
 from agentmem.edit_queue import EDIT
+from agentmem.edit_reading import prompt_of, wordings
 from agentmem.editing import edit
 from agentmem.errors import BadInput
 from agentmem.home import Home
@@ -204,32 +205,18 @@ def _against(leader: Statement, since: float) -> Iterable[str]:
 def request_for(leader: Statement, others: Sequence[Claim]) -> EditRequest | None:
     """The statement as an edit of one hop: what stands before its value, with {} for the subject; None if it cannot."""
     record, claim = leader.record, leader.claim
-    found = _prompt(claim)
+    found = prompt_of(claim)
     if found is None:
         return None
     prompt, subject = found
-    preserve = [p for other in others if not same_matter(other, claim) and (p := _prompt(other)) is not None]
-    of = re.fullmatch(r"[Tt]he (?P<what>[^{}]+) of \{\} (?P<verb>is|was)", prompt)
+    preserve = [p for other in others if not same_matter(other, claim) and (p := prompt_of(other)) is not None]
     return EditRequest(
         subject=subject,
         prompt=prompt,
         target=claim.value,
         relation=claim.relation,
-        paraphrases=(f"{{}}'s {of['what']} {of['verb']}",) if of else (),
+        paraphrases=wordings(prompt),
         preserve=tuple(dict.fromkeys(text for text, _ in preserve))[:4],
         namespace=record.namespace,
         record_id=record.id,
     )
-
-
-def _prompt(claim: Claim) -> tuple[str, str] | None:
-    """(the text before the value with {} for the subject, the subject as written)."""
-    text = claim.sentence.rstrip(" .!")
-    if not text.endswith(claim.value):
-        return None
-    before = text[: -len(claim.value)].rstrip()
-    words = r"\W+".join(map(re.escape, claim.subject.split()))
-    subject = re.search(rf"\b{words}\b", before, re.IGNORECASE)
-    if subject is None or before.endswith(subject.group()):
-        return None
-    return f"{before[: subject.start()]}{{}}{before[subject.end() :]}", subject.group()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agentmem.compose import source_of
 from agentmem.errors import BadInput, NotFound
 from agentmem.events import Answer
+from agentmem.journal.transaction import PERSON
 from agentmem.records import Receipt, Record, Status
 from agentmem.tools import last_change
 
@@ -107,6 +108,18 @@ class SlashCommands:
         """TEXT keep a fact"""
         _need(rest, "/remember TEXT")
         return _wrote(self.agent.remember(rest, namespace=self.namespace, thread=self.thread))
+
+    def do_edit(self, rest: str) -> str:
+        """SENTENCE propose a fact for the weights of the local model"""
+        from agentmem.edit_reading import read_edit
+        from agentmem.editing import edit
+
+        _need(rest, "/edit SENTENCE")
+        request = read_edit(rest, self.namespace)
+        receipt = edit(self.agent.home, [request], memory="wise", actor=PERSON, ask=True)
+        said = request.prompt.replace("{}", request.subject)
+        lines = [f"'{said}' shall be followed by '{request.target}': /approve {i[:_SHORT]}" for i in receipt.record_ids]
+        return "\n".join([*lines, *receipt.notes])
 
     def do_ingest(self, rest: str) -> str:
         """PATH read a file or a folder"""

@@ -1,11 +1,10 @@
-"""Edit requests made whole: checked, completed with wordings and prompts to preserve, or read from a plain sentence.
+"""Edit requests made whole: checked, completed with wordings and prompts to preserve.
 
 Text only; knows neither a model nor a way of editing. Shared by every memory that edits weights.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -102,32 +101,6 @@ def filled(text: str, subject: str) -> str:
     if subject not in whole:
         raise BadInput(f"the prompt {text!r} does not name '{subject}'; put {{}} where the subject stands")
     return whole.rstrip()
-
-
-_SENTENCE = re.compile(
-    r"^(?P<left>.+?)\s+(?P<verb>is|are|was|were|has|lives|works|plays|speaks|moved|became|comes|died|studied|makes|"
-    r"leads|owns|stands|lies|flows)\s+(?:now\s+|currently\s+)?(?P<tail>(?:in|at|by|for|from|to|of|as|on|called|named)\s+)?"
-    r"(?P<target>[^.]+?)\s*\.?$"
-)
-_NAME = re.compile(r"[^\W\d_a-z][\w'’-]*(?:\s+(?:of|the|de|van|von|da|del|la)\s+(?=[^\W\d_a-z])|\s+(?=[^\W\d_a-z]))?")
-
-
-def parse_sentence(sentence: str) -> EditRequest:
-    """An edit request from "The capital of Velmark is now Osterby"; to be shown before it is applied.
-
-    Raises BadInput when the sentence has no name for a subject or no verb to cut it at.
-    """
-    found = _SENTENCE.match(sentence.strip())
-    if found is None:
-        raise BadInput(f"no fact can be read from {sentence!r}; give subject, prompt with {{}} and target")
-    left = found["left"]
-    names = [m.group().strip() for m in re.finditer(rf"(?:{_NAME.pattern})+", left)]
-    names = [n for n in names if n.casefold() not in _TOO_COMMON] or ([left] if len(left.split()) <= 3 else [])
-    if not names:
-        raise BadInput(f"no subject with a name stands in {sentence!r}; give subject, prompt with {{}} and target")
-    subject = re.sub(r"^(?:The|A|An)\s+", "", names[-1])
-    prompt = f"{left.replace(subject, '{}', 1)} {found['verb']} {found['tail'] or ''}".rstrip()
-    return EditRequest(subject=subject, prompt=prompt, target=found["target"])
 
 
 def look_alikes(subject: str, known: Sequence[str], limit: int = 3) -> list[str]:
