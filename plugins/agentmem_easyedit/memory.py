@@ -6,8 +6,7 @@ request, and the live edits are made again in journal order, from the bare base,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -83,22 +82,9 @@ class EasyEditMemory(EditMemory):
 
     def trial(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> Trial:
         """The standing edits and then these, from the bare base."""
-        asked = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
-        live = self.mountable(wishes[0].request.namespace)
-        requests = [request_of(record) for record in live if (record.subject, record.relation) not in asked]
-        requests += [wish.request for wish in wishes]
-
-        @contextmanager
-        def mounted() -> Iterator[None]:
-            with self.model.use(base=True):
-                off = self._made(self.model, requests)
-                try:
-                    with self.model.as_it_is():
-                        yield
-                finally:
-                    off()
-
-        return mounted
+        standing = self.beside(wishes, self.mountable(wishes[0].request.namespace))
+        requests = [*map(request_of, standing), *(wish.request for wish in wishes)]
+        return self.tried_on(lambda: self._made(self.model, requests))
 
     # ---- EasyEdit
 

@@ -83,6 +83,29 @@ class EditMemory(Memory):
     def mount_into(self, model: CausalModel, namespace: Namespace, as_of: float | None) -> Callable[[], None]:
         """Mount the live edits; returns what takes them off, bit for bit."""
 
+    def tried_on(self, put_on: Callable[[], Callable[[], None]]) -> Trial:
+        """A trial on the bare base, since other memories' edits are not this one's doing.
+
+        ``put_on`` mounts what is tried and returns what takes it off.
+        """
+
+        @contextmanager
+        def mounted() -> Iterator[None]:
+            with self.model.bare():
+                off = put_on()
+                try:
+                    with self.model.as_it_is():
+                        yield
+                finally:
+                    off()
+
+        return mounted
+
+    def beside(self, wishes: Sequence[Wish], among: Sequence[Record]) -> list[Record]:
+        """Those of the edits that the wishes do not supersede: they go on standing beside them."""
+        asked = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
+        return [record for record in among if (record.subject, record.relation) not in asked]
+
     def room(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> tuple[str, list[Mapping[str, float]]]:
         """(why these do not fit beside the standing edits, or nothing; figures for each of them)."""
         return "", [{}] * len(wishes)
@@ -201,11 +224,10 @@ class EditMemory(Memory):
 
     def _siblings(self, wishes: Sequence[Wish]) -> dict[str, list[tuple[str, str]]]:
         """The (prompt, target) of standing edits of the same subjects, which must go on being said."""
-        asked = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
         subjects = {wish.subject for wish in wishes}
         out: dict[str, list[tuple[str, str]]] = {}
-        for record in self.live(wishes[0].request.namespace):
-            if record.subject in subjects and (record.subject, record.relation) not in asked:
+        for record in self.beside(wishes, self.live(wishes[0].request.namespace)):
+            if record.subject in subjects:
                 request = request_of(record)
                 prompt = filled(request.prompt, request.subject)
                 out.setdefault(record.subject, []).append((prompt, request.target))

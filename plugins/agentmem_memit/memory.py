@@ -7,8 +7,7 @@ they are solved anew whenever that set changes, so its weights have no history a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -97,25 +96,12 @@ class MemitMemory(EditMemory):
     def trial(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> Trial:
         """The standing edits and these, solved together."""
         held = self._beside(wishes, blobs)
-
-        @contextmanager
-        def mounted() -> Iterator[None]:
-            with self.model.use(base=True):
-                off = self._written(self.model, held)
-                try:
-                    with self.model.as_it_is():
-                        yield
-                finally:
-                    off()
-
-        return mounted
+        return self.tried_on(lambda: self._written(self.model, held))
 
     def _beside(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> list[dict[str, Tensor]]:
         """The standing edits that these do not supersede, and these."""
-        asked = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
-        live = self.mountable(wishes[0].request.namespace)
-        held = [self._held(r) for r in live if (r.subject, r.relation) not in asked]
-        return held + [_tensors(blob[BLOB]) for blob in blobs]
+        standing = self.beside(wishes, self.mountable(wishes[0].request.namespace))
+        return [self._held(record) for record in standing] + [_tensors(blob[BLOB]) for blob in blobs]
 
     def _written(self, model: CausalModel, edits: Sequence[dict[str, Tensor]]) -> Callable[[], None]:
         """Write the solution into the weights; returns what puts the kept base back, bit for bit."""

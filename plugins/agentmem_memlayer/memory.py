@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentmem.contract import Capability
 from agentmem.records import Change, CheckLine, Hit, Namespace, Query, Recall, Record
-from agentmem_lm.edits import EditMemory, request_of
+from agentmem_lm.edits import EditMemory, Trial, request_of
 from agentmem_lm.mounting import ORDER_LAYER
 from agentmem_memlayer.config import MemlayerConfig
 
@@ -212,29 +211,16 @@ class MemlayerMemory(EditMemory):
     def mount_into(self, model: CausalModel, namespace: Namespace, as_of: float | None) -> Callable[[], None]:
         return self._attach(model, self._mounted(namespace, as_of))
 
-    def trial(
-        self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]
-    ) -> Callable[[], AbstractContextManager[Any]]:
+    def trial(self, wishes: Sequence[Wish], blobs: Sequence[dict[str, bytes]]) -> Trial:
         """The live rows and these on the bare base: other methods' edits are not this one's doing."""
         from agentmem_memlayer.writing import RowDelta
 
-        replaced = {(wish.subject, wish.request.relation or wish.request.prompt) for wish in wishes}
         namespace = wishes[0].request.namespace if wishes else ()
-        edits = self._edits([r for r in self.mountable(namespace) if (r.subject, r.relation) not in replaced])
+        edits = self._edits(self.beside(wishes, self.mountable(namespace)))
         for wish, blob in zip(wishes, blobs, strict=True):
             edits.append(_Edit(wish.subject, RowDelta.from_bytes(blob[self.blob_name]), partial(_itself, wish)))
 
-        @contextmanager
-        def mounted() -> Iterator[None]:
-            with self.model.bare():
-                end = self._attach(self.model, self._by_subject(edits))
-                try:
-                    with self.model.as_it_is():
-                        yield
-                finally:
-                    end()
-
-        return mounted
+        return self.tried_on(lambda: self._attach(self.model, self._by_subject(edits)))
 
     def _attach(self, model: CausalModel, by_subject: dict[str, RowDelta]) -> Callable[[], None]:
         from agentmem_memlayer.attach import attach

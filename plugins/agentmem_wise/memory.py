@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -206,21 +205,13 @@ class WiseMemory(EditMemory):
             for data in blob.values():
                 slots[wish.subject] = ReadySlot.of(Slot.from_bytes(data), self.whitener, self.model.dtype)
 
-        @contextmanager
-        def mounted() -> Iterator[None]:
-            with self.model.use(base=True) as _net:
-                if self.config.router == "activation":
-                    live = [*self.mountable(namespace)]
-                    off = self._side(live, extra=wishes).attach(self.model.structure.layers[self.side_layer].down)
-                else:
-                    off = self._table(slots).attach(self.model.structure.layers[self.layer].down.module)
-                try:
-                    with self.model.as_it_is():
-                        yield
-                finally:
-                    off()
+        def put_on() -> Callable[[], None]:
+            layers = self.model.structure.layers
+            if self.config.router == "activation":
+                return self._side([*self.mountable(namespace)], extra=wishes).attach(layers[self.side_layer].down)
+            return self._table(slots).attach(layers[self.layer].down.module)
 
-        return mounted
+        return self.tried_on(put_on)
 
     # ---- the activation router
 
