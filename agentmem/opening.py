@@ -15,21 +15,20 @@ from agentmem.budget import HomeBudget, NoLedger, Spending
 from agentmem.contract import ChatModel, Clock, LocalModel
 from agentmem.home import Eraser
 from agentmem.journal.purge import PurgeJob
-from agentmem.settings import OWN_VOICE, WITH_LOCAL_MODEL, Settings
+from agentmem.settings import WITH_LOCAL_MODEL, Settings
 
 
 def completed(settings: Settings) -> Settings:
     """What follows from the choices made: `model="local:…"` sets the local model, and one switches its memories on.
 
-    Memories that somebody has chosen are left as they are. A local model that answers need not be asked as a memory.
+    Memories that somebody has chosen are left as they are.
     """
     chosen: dict[str, Any] = {}
     local = settings.local_model
     if local is None and settings.model.startswith("local:"):
         local = chosen["local_model"] = settings.model.removeprefix("local:")
     if local not in (None, "", "none") and "memories" not in settings.model_fields_set:
-        without = {OWN_VOICE} if settings.model.startswith("local:") else set()
-        installed = set(registry.names("memories")) - without
+        installed = registry.names("memories")
         chosen["memories"] = (*settings.memories, *(name for name in WITH_LOCAL_MODEL if name in installed))
     return settings.model_copy(update=chosen)
 

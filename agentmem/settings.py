@@ -18,7 +18,6 @@ from agentmem.errors import BadInput
 FILE_NAME = "agentmem.toml"
 DEFAULT_MEMORIES = ("chroma", "bm25", "hipporag", "context")
 WITH_LOCAL_MODEL = ("lm", "wise", "memit", "memlayer")  # on as well by default when there are weights
-OWN_VOICE = "lm"  # what says what the model knows by itself: not needed when that model is the one that answers
 
 
 class BudgetSettings(BaseModel):

@@ -39,6 +39,8 @@ class LmMemory(Memory):
         model = cast("CausalModel | None", self.context.local_model)
         if model is None:
             return Recall(abstain="no local model is open; set local_model to 'demo' or to a model's folder")
+        if self.context.chat is not None and self.context.chat.name == f"local:{model.name}":
+            return Recall(abstain=f"model {model.name!r} is the one that answers: it need not be asked twice")
         config = cast(LmConfig, self.config)
         try:
             done = model.complete(

@@ -58,7 +58,9 @@ def remembering(model: Any, edits: tuple[Record, ...] = (), **settings: Any) -> 
     def find(*, kinds: tuple[str, ...], **_: Any) -> Iterator[Record]:
         return iter(edits if "edit" in kinds else ())
 
-    context: Any = SimpleNamespace(local_model=model, records=SimpleNamespace(head=lambda: len(edits), find=find))
+    context: Any = SimpleNamespace(
+        chat=None, local_model=model, records=SimpleNamespace(head=lambda: len(edits), find=find)
+    )
     return LmMemory(context, LmMemory.Config(**settings))
 
 

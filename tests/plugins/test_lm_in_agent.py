@@ -40,3 +40,10 @@ def test_old_new_old_by_quoting_alone(tmp_path: Path) -> None:
 def test_nothing_is_made_up_of_a_name_the_model_has_never_seen(tmp_path: Path) -> None:
     with Agent.open(tmp_path, local_model="demo", embedder="hash", recall_timeout_s=120) as agent:
         assert agent.ask("Who was Zork Blat's employer?").text.startswith("Nothing that I remember")
+
+
+def test_a_local_model_that_answers_is_not_asked_a_second_time_as_a_memory(tmp_path: Path) -> None:
+    with Agent.open(tmp_path, model="local:demo", embedder="hash", recall_timeout_s=120) as agent:
+        (recall,) = agent.search(QUESTION, memory="lm").recalls
+        assert recall.hits == ()
+        assert "need not be asked twice" in recall.abstain
