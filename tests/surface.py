@@ -62,10 +62,11 @@ def shape(thing: Any) -> Any:
 
 
 def members(cls: type) -> dict[str, str]:
-    """Public methods and properties that the class itself defines, in order."""
+    """Public methods and properties that the class, or one of ours that it is made of, defines, in order."""
     found = {}
-    for name, value in vars(cls).items():
-        if name.startswith("_"):
+    ours = [one for one in cls.__mro__ if one is cls or one.__module__.startswith("agentmem.verbs")]
+    for name, value in [pair for one in ours for pair in vars(one).items()]:
+        if name.startswith("_") or name in found:
             continue
         function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
         if inspect.isfunction(function):
