@@ -57,6 +57,7 @@ def test_a_chat_that_is_killed_gives_the_terminal_back_and_offers_the_turn(tmp_p
         [sys.executable, "-c", _CHAT, str(home)],
         {**os.environ, "TERM": "xterm-256color"},
         file_actions=[(os.POSIX_SPAWN_DUP2, theirs, number) for number in (0, 1, 2)],
+        setsigdef=[signal.SIGHUP],  # tests that run under nohup would hand down that it is ignored
     )
     try:
         read_until(ours, b" records")

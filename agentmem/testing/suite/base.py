@@ -147,15 +147,21 @@ def search(rig: Rig, queries: Sequence[str], *, k: int = 10, at: float | None = 
     return found
 
 
+def _kept(old: Sequence[Hit], new: Sequence[Hit]) -> int:
+    """How many of the old hits, or of others that are as good as the worst of them, are among the new ones."""
+    known = {hit.record.id for hit in old}
+    return sum(hit.record.id in known or abs(hit.score - old[-1].score) < 1e-4 for hit in new[: len(old)])
+
+
 def compare(memory: Memory, before: Searches, after: Searches) -> str:
     """Why two searches differ, in a few words, or nothing when they are the same.
 
-    Exact memories must give the same records with the same scores (to 1e-4); APPROXIMATE ones 98 % of the records.
+    Exact memories must give the same records with the same scores (to 1e-4); APPROXIMATE ones 98 % of the records, where
+    of several that tie for the last place any will do.
     """
     if Capability.APPROXIMATE in memory.capabilities:
-        pairs = zip(before, after, strict=True)
         wanted = sum(len(hits) for hits in before)
-        kept = sum(len({h.record.id for h in old} & {h.record.id for h in new}) for old, new in pairs)
+        kept = sum(_kept(old, new) for old, new in zip(before, after, strict=True))
         return "" if kept >= 0.98 * wanted else f"only {kept} of {wanted} hits are the same"
     for old, new in zip(before, after, strict=True):
         scores, others = ({h.record.id: h.score for h in hits} for hits in (old, new))
