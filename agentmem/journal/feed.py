@@ -7,6 +7,7 @@ text carries it: a view's content stays a function of the live set.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -26,8 +27,8 @@ _TURN = "turn"
 # 39.2). Three before lose 1 to 2 points again.
 TURNS_BEFORE = 2
 TURNS_AFTER = 1
+_MANY = 400  # ids in one statement, below every engine's limit of bound values
 _SHARED = 64  # rows that are kept for the views that read next
-_Rows = tuple[Sequence[sa.Row[Any]], dict[str, list[sa.Row[Any]]]]
 
 
 def indexed_text(
@@ -59,12 +60,28 @@ def _date(at: float) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
+class _Read:
+    """Changed records as they were read, with the turns around each. A change is made once for all views."""
+
+    def __init__(self, rows: Sequence[sa.Row[Any]], around: Mapping[str, Sequence[sa.Row[Any]]]) -> None:
+        self.rows = rows
+        self.around = around
+        self._made: dict[tuple[str, int], Change] = {}
+
+    def change(self, row: sa.Row[Any], seq: int, view: str) -> Change:
+        made = self._made.get((row.id, seq))
+        if made is None:
+            made = self._made[row.id, seq] = _change(row, seq)
+        return _for_view(made, view)
+
+
 class Feed:
     """Reads changes for views from an engine."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._last: tuple[tuple[int, int, int], _Rows] | None = None
+        self._last: tuple[tuple[int, int, int], _Read] | None = None
+        self._reading = threading.Lock()
 
     def read(
         self, since: int, limit: int, *, kinds: Iterable[str], view: str, head: int | None = None
@@ -74,52 +91,45 @@ class Feed:
         ``head``, the last number of the journal, lets views that stand at the same place share one reading.
         """
         wanted = set(kinds)
-        rows, around = self._rows(since, limit, head)
-        if not rows:
+        found = self._shared(since, limit, head)
+        if not found.rows:
             return [], since
-        if _TURN not in wanted:
-            around = {}
-        upto = rows[-1].last_seq
+        around = found.around if _TURN in wanted else {}
         out: list[Change] = []
-        for row in rows:
+        for row in found.rows:
             if row.kind in wanted:
-                out.append(_change(row, row.last_seq, view))
-            out += [_change(turn, row.last_seq, view) for turn in around.get(row.id, ())]
-        return out, upto
+                out.append(found.change(row, row.last_seq, view))
+            out += [found.change(turn, row.last_seq, view) for turn in around.get(row.id, ())]
+        return out, found.rows[-1].last_seq
 
-    def _rows(self, since: int, limit: int, head: int | None) -> _Rows:
-        key = None if head is None else (since, limit, head)
-        last = self._last  # read once: another thread may put its own there
-        if last is not None and last[0] == key:
-            return last[1]
+    def _shared(self, since: int, limit: int, head: int | None) -> _Read:
+        if head is None:
+            return self._read(since, limit)
+        with self._reading:  # views that catch up at once wait here for the first one's reading
+            key = (since, limit, head)
+            if self._last is not None and self._last[0] == key:
+                return self._last[1]
+            found = self._read(since, limit)
+            if len(found.rows) <= _SHARED:
+                self._last = (key, found)
+            return found
+
+    def _read(self, since: int, limit: int) -> _Read:
         with reading(self._engine) as connection:
             rows = connection.execute(_CHANGED_SINCE, {"since": since, "count": limit}).all()
-            found: _Rows = (rows, self._turns_around(connection, rows))
-        if key is not None and len(rows) <= _SHARED:
-            self._last = (key, found)
-        return found
+            return _Read(rows, self._turns_around(connection, rows))
 
     def changes_of(self, record_ids: Iterable[str], *, view: str) -> list[Change]:
         """The present state of these records as changes (to compare a view with the journal)."""
         ids = list(record_ids)
         with reading(self._engine) as connection:
-            rows = [
-                row
-                for start in range(0, len(ids), 400)
-                for row in connection.execute(_changed().where(records.c.id.in_(ids[start : start + 400])))
-            ]
-        return [_change(row, row.last_seq, view) for row in rows]
+            return [_for_view(_change(row, row.last_seq), view) for row in _present(connection, ids)]
 
     def carriers(self, record_ids: Iterable[str]) -> list[tuple[str, int]]:
         """(id, version id) of the live turns whose text carries, or may once have carried, one of these turns."""
         ids = list(record_ids)
         with reading(self._engine) as connection:
-            rows = [
-                row
-                for start in range(0, len(ids), 400)
-                for row in connection.execute(_changed().where(records.c.id.in_(ids[start : start + 400])))
-            ]
-            near = self._turns_around(connection, rows, _AROUND_EVER)
+            near = self._turns_around(connection, _present(connection, ids), _AROUND_EVER)
             return sorted({(turn.id, turn.version_id) for turns in near.values() for turn in turns})
 
     def _turns_around(
@@ -131,23 +141,28 @@ class Feed:
             return {}
         named = {row.id for row in turns}
         pairs: list[tuple[str, str]] = []
-        for start in range(0, len(turns), 400):
-            ids = [row.id for row in turns[start : start + 400]]
+        for start in range(0, len(turns), _MANY):
+            ids = [row.id for row in turns[start : start + _MANY]]
             for row in connection.execute(_AROUND if around is None else around, {"ids": ids}):
                 for other in row[1:]:
                     if other and other not in named:
                         named.add(other)
                         pairs.append((row.id, other))
-        found: dict[str, sa.Row[Any]] = {}
-        wanted = sorted({other for _, other in pairs})
-        for start in range(0, len(wanted), 400):
-            query = _changed().where(records.c.id.in_(wanted[start : start + 400]))
-            found |= {row.id: row for row in connection.execute(query)}
+        found = {row.id: row for row in _present(connection, sorted({other for _, other in pairs}))}
         out: dict[str, list[sa.Row[Any]]] = {}
         for turn, other in pairs:
             if other in found:
                 out.setdefault(turn, []).append(found[other])
         return out
+
+
+def _present(connection: sa.Connection, ids: Sequence[str]) -> list[sa.Row[Any]]:
+    """The rows of these records, each with its content and the turns around it, in journal order within each part."""
+    return [
+        row
+        for start in range(0, len(ids), _MANY)
+        for row in connection.execute(_CHANGED_BY_ID, {"ids": ids[start : start + _MANY]})
+    ]
 
 
 def _same_place(one: Any, other: Any) -> list[sa.ColumnElement[bool]]:
@@ -210,36 +225,33 @@ def _around(before: int, after: int) -> sa.Select[Any]:
 
 # built once: making such a statement takes several times as long as running it
 _CHANGED_SINCE = _changed().where(records.c.last_seq > sa.bindparam("since")).limit(sa.bindparam("count"))
+_CHANGED_BY_ID = _changed().where(records.c.id.in_(sa.bindparam("ids", expanding=True)))
 _AROUND = _around(TURNS_AFTER, TURNS_BEFORE)  # who carries a turn: for whom it is near the other way round
 # a purge also reaches the turns that were nearer while those between them were retracted
 _AROUND_EVER = _around(TURNS_AFTER + 4, TURNS_BEFORE + 4)
 
 
-def _change(row: sa.Row[Any], seq: int, view: str) -> Change:
-    record: Record | None = None
-    text = ""
-    if row.status == Status.ACTIVE.value and row.data is not None:
-        record = record_of(
-            row.id,
-            json.loads(row.data),
-            status=row.status,
-            version_id=row.version_id,
-            created_seq=row.created_seq,
-            created_at=row.created_at,
-            updated_at=row.last_at,
-        )
-        if record.memories is not None and view not in record.memories:
-            record = None
-        else:
-            text = indexed_text(record, _texts(row, _BEFORE), _texts(row, _AFTER))
-    return Change(
-        seq=seq,
-        record_id=row.id,
-        record=record,
-        text=text,
-        at=row.last_at,
-        op="upsert" if record else "remove",
+def _change(row: sa.Row[Any], seq: int) -> Change:
+    if row.status != Status.ACTIVE.value or row.data is None:
+        return Change(seq=seq, record_id=row.id, record=None, at=row.last_at, op="remove")
+    record = record_of(
+        row.id,
+        json.loads(row.data),
+        status=row.status,
+        version_id=row.version_id,
+        created_seq=row.created_seq,
+        created_at=row.created_at,
+        updated_at=row.last_at,
     )
+    text = indexed_text(record, _texts(row, _BEFORE), _texts(row, _AFTER))
+    return Change(seq=seq, record_id=row.id, record=record, text=text, at=row.last_at, op="upsert")
+
+
+def _for_view(change: Change, view: str) -> Change:
+    """The change as a view gets it: a record that is for other memories is nothing for it to hold."""
+    if change.record is None or change.record.memories is None or view in change.record.memories:
+        return change
+    return Change(seq=change.seq, record_id=change.record_id, record=None, at=change.at, op="remove")
 
 
 def _texts(row: sa.Row[Any], places: Iterable[int]) -> list[Mapping[str, Any]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from agentmem.errors import BadInput, Conflict, HomeDamaged, NotFound, Refused
 from agentmem.journal import Journal
@@ -294,6 +296,22 @@ def test_a_record_for_named_memories_is_fed_to_no_other(journal: Journal) -> Non
     journal.write([Draft(body="x", memories=("a",))])
     assert journal.feed.read(0, 10, kinds=["fact"], view="a")[0][0].record is not None
     assert journal.feed.read(0, 10, kinds=["fact"], view="b")[0][0].record is None
+
+
+def test_views_that_stand_at_one_place_share_one_reading_of_the_feed(journal: Journal) -> None:
+    for n in range(3):
+        journal.write([Draft(body=f"turn {n}", kind="turn", thread="t", memories=None if n else ("v0", "v1"))])
+    head, begun = journal.records.head(), []
+    event.listen(journal.engine, "begin", lambda connection: begun.append(connection))
+
+    def read(view: int) -> list[str | None]:
+        changes, _ = journal.feed.read(0, 100, kinds=["turn"], view=f"v{view}", head=head)
+        return [c.record and c.record.body for c in changes]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(read, range(4)))
+    assert found == [["turn 0", "turn 1", "turn 2"]] * 2 + [[None, "turn 1", "turn 2"]] * 2
+    assert len(begun) == 1
 
 
 def test_what_is_not_there_is_named(journal: Journal) -> None:
