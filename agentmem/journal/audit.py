@@ -102,7 +102,7 @@ def _refused(journal: Journal, namespace: Namespace) -> list[Finding]:
 
 
 def _duplicates(journal: Journal, namespace: Namespace) -> list[Finding]:
-    from agentmem.journal.reader import in_namespace
+    from agentmem.journal.choosing import in_namespace
 
     scope = in_namespace(records.c.namespace, namespace)
     live = records.c.status == Status.ACTIVE.value

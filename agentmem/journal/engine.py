@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from agentmem.errors import HomeBusy, HomeDamaged
+from agentmem.journal.prepared import driver_of, fail
 
 _LOCK_KEY = 0x6167656E  # PostgreSQL advisory lock, held to commit so that sequence numbers become visible in order
 
@@ -41,8 +43,11 @@ def open_engine(url: str, *, readonly: bool = False, synchronous: str = "FULL", 
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        writing = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        text = "BEGIN IMMEDIATE" if connection.get_execution_options().get("write", False) else "BEGIN"
+        try:
+            driver_of(connection).execute(text)
+        except sqlite3.Error as error:
+            fail(text, error)
 
     return engine
 
@@ -51,7 +56,7 @@ def open_engine(url: str, *, readonly: bool = False, synchronous: str = "FULL", 
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A write transaction, alone: sequence numbers taken inside become visible in their order."""
     try:
-        with engine.execution_options(write=True).begin() as connection:
+        with engine.connect() as connection, connection.execution_options(write=True).begin():
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             yield connection

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from agentmem.journal.codec import record_of
 from agentmem.journal.engine import reading
+from agentmem.journal.prepared import Prepared
 from agentmem.journal.schema import records, versions
 from agentmem.records import Change, Record, Status
 
@@ -63,12 +64,12 @@ def _date(at: float) -> str:
 class _Read:
     """Changed records as they were read, with the turns around each. A change is made once for all views."""
 
-    def __init__(self, rows: Sequence[sa.Row[Any]], around: Mapping[str, Sequence[sa.Row[Any]]]) -> None:
+    def __init__(self, rows: Sequence[Any], around: Mapping[str, Sequence[Any]]) -> None:
         self.rows = rows
         self.around = around
         self._made: dict[tuple[str, int], Change] = {}
 
-    def change(self, row: sa.Row[Any], seq: int, view: str) -> Change:
+    def change(self, row: Any, seq: int, view: str) -> Change:
         made = self._made.get((row.id, seq))
         if made is None:
             made = self._made[row.id, seq] = _change(row, seq)
@@ -115,26 +116,26 @@ class Feed:
             return found
 
     def _read(self, since: int, limit: int) -> _Read:
-        with reading(self._engine) as connection:
-            rows = connection.execute(_CHANGED_SINCE, {"since": since, "count": limit}).all()
+        with reading(self._engine) as connection, connection.begin():
+            rows = _CHANGED_SINCE.rows(connection, since=since, count=limit)
             return _Read(rows, self._turns_around(connection, rows))
 
     def changes_of(self, record_ids: Iterable[str], *, view: str) -> list[Change]:
         """The present state of these records as changes (to compare a view with the journal)."""
         ids = list(record_ids)
-        with reading(self._engine) as connection:
+        with reading(self._engine) as connection, connection.begin():
             return [_for_view(_change(row, row.last_seq), view) for row in _present(connection, ids)]
 
     def carriers(self, record_ids: Iterable[str]) -> list[tuple[str, int]]:
         """(id, version id) of the live turns whose text carries, or may once have carried, one of these turns."""
         ids = list(record_ids)
-        with reading(self._engine) as connection:
+        with reading(self._engine) as connection, connection.begin():
             near = self._turns_around(connection, _present(connection, ids), _AROUND_EVER)
             return sorted({(turn.id, turn.version_id) for turns in near.values() for turn in turns})
 
     def _turns_around(
-        self, connection: sa.Connection, rows: Iterable[sa.Row[Any]], around: sa.Select[Any] | None = None
-    ) -> dict[str, list[sa.Row[Any]]]:
+        self, connection: sa.Connection, rows: Iterable[Any], around: Prepared | None = None
+    ) -> dict[str, list[Any]]:
         """For each changed turn the live turns that carry it, named once, but not those that changed themselves."""
         turns = [row for row in rows if row.kind == _TURN and row.thread]
         if not turns:
@@ -143,25 +144,25 @@ class Feed:
         pairs: list[tuple[str, str]] = []
         for start in range(0, len(turns), _MANY):
             ids = [row.id for row in turns[start : start + _MANY]]
-            for row in connection.execute(_AROUND if around is None else around, {"ids": ids}):
+            for row in (around or _AROUND).rows(connection, ids=ids):
                 for other in row[1:]:
                     if other and other not in named:
                         named.add(other)
                         pairs.append((row.id, other))
         found = {row.id: row for row in _present(connection, sorted({other for _, other in pairs}))}
-        out: dict[str, list[sa.Row[Any]]] = {}
+        out: dict[str, list[Any]] = {}
         for turn, other in pairs:
             if other in found:
                 out.setdefault(turn, []).append(found[other])
         return out
 
 
-def _present(connection: sa.Connection, ids: Sequence[str]) -> list[sa.Row[Any]]:
+def _present(connection: sa.Connection, ids: Sequence[str]) -> list[Any]:
     """The rows of these records, each with its content and the turns around it, in journal order within each part."""
     return [
         row
         for start in range(0, len(ids), _MANY)
-        for row in connection.execute(_CHANGED_BY_ID, {"ids": ids[start : start + _MANY]})
+        for row in _CHANGED_BY_ID.rows(connection, ids=ids[start : start + _MANY])
     ]
 
 
@@ -212,26 +213,25 @@ def _changed() -> sa.Select[Any]:
 
 
 def _label(place: int) -> str:
-    return f"near_{place + TURNS_BEFORE}"
+    return f"turn_{abs(place)}_{'before' if place < 0 else 'after'}"
 
 
-def _around(before: int, after: int) -> sa.Select[Any]:
+def _around(before: int, after: int) -> Prepared:
     """Of turns with these ids the live ones up to ``before`` places before and ``after`` places after each."""
     ids: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
     places = (*range(-before, 0), *range(1, after + 1))
     others = [_near("id", place).label(_label(place)) for place in places]
-    return sa.select(records.c.id, *others).where(records.c.id.in_(ids))
+    return Prepared(sa.select(records.c.id, *others).where(records.c.id.in_(ids)))
 
 
-# built once: making such a statement takes several times as long as running it
-_CHANGED_SINCE = _changed().where(records.c.last_seq > sa.bindparam("since")).limit(sa.bindparam("count"))
-_CHANGED_BY_ID = _changed().where(records.c.id.in_(sa.bindparam("ids", expanding=True)))
+_CHANGED_SINCE = Prepared(_changed().where(records.c.last_seq > sa.bindparam("since")).limit(sa.bindparam("count")))
+_CHANGED_BY_ID = Prepared(_changed().where(records.c.id.in_(sa.bindparam("ids", expanding=True))))
 _AROUND = _around(TURNS_AFTER, TURNS_BEFORE)  # who carries a turn: for whom it is near the other way round
 # a purge also reaches the turns that were nearer while those between them were retracted
 _AROUND_EVER = _around(TURNS_AFTER + 4, TURNS_BEFORE + 4)
 
 
-def _change(row: sa.Row[Any], seq: int) -> Change:
+def _change(row: Any, seq: int) -> Change:
     if row.status != Status.ACTIVE.value or row.data is None:
         return Change(seq=seq, record_id=row.id, record=None, at=row.last_at, op="remove")
     record = record_of(
@@ -254,6 +254,6 @@ def _for_view(change: Change, view: str) -> Change:
     return Change(seq=change.seq, record_id=change.record_id, record=None, at=change.at, op="remove")
 
 
-def _texts(row: sa.Row[Any], places: Iterable[int]) -> list[Mapping[str, Any]]:
-    found = (row._mapping[_label(place)] for place in places)
+def _texts(row: Any, places: Iterable[int]) -> list[Mapping[str, Any]]:
+    found = (getattr(row, _label(place)) for place in places)
     return [json.loads(data) for data in found if data is not None]

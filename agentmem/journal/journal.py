@@ -21,6 +21,7 @@ from agentmem.journal.blobs import BlobStore
 from agentmem.journal.codec import dumps, state_of
 from agentmem.journal.engine import open_engine, reading, shrink, url_of, writing
 from agentmem.journal.feed import Feed
+from agentmem.journal.prepared import Prepared
 from agentmem.journal.reader import Reader
 from agentmem.journal.schema import blob_refs, changes, migrate, records, set_aside, touches, versions
 from agentmem.journal.transaction import PERSON, Transaction, in_parts
@@ -28,9 +29,8 @@ from agentmem.journal.undo import drop_derived, undo
 from agentmem.records import Draft, Receipt, Status, Update
 
 _TOUCHES = 2048  # that are written at once; those of a process that is killed are lost
-# built once: making a statement takes longer than running it
-_LAST_CHANGE = sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq.desc()).limit(1)
-_LAST_VERSION = sa.select(sa.func.max(versions.c.id))
+_LAST_CHANGE = Prepared(sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq.desc()).limit(1))
+_LAST_VERSION = Prepared(sa.select(sa.func.max(versions.c.id).label("id")))
 
 
 class Journal:
@@ -82,8 +82,7 @@ class Journal:
         if self.readonly:
             raise Refused("this home is open read-only; open it without readonly to write")
         with writing(self.engine) as connection:
-            head = connection.execute(_LAST_CHANGE).one_or_none()
-            version = connection.execute(_LAST_VERSION).scalar() or 0
+            head = _LAST_CHANGE.first(connection)
             # transaction time never runs backwards, even when the clock does, so that as_of means one state
             at = max(self._clock.now(), head.at) if head else self._clock.now()
             tx = Transaction(
@@ -96,7 +95,7 @@ class Journal:
                 reason=reason,
                 at=at,
                 seq=head.seq if head else 0,
-                version_id=version,
+                version_id=_LAST_VERSION.first(connection).id or 0,
                 cause=cause,
             )
             yield tx

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,57 +9,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from agentmem.errors import NotFound
+from agentmem.journal.choosing import by_id, counted, counted_by_kind, in_namespace, page, scope_of, some
 from agentmem.journal.codec import record_of
 from agentmem.journal.engine import reading
+from agentmem.journal.prepared import Prepared
 from agentmem.journal.recent import Recent
 from agentmem.journal.schema import changes, derivations, records, touches, transactions, versions
-from agentmem.records import HistoryEntry, Namespace, Record, Status, path_of
+from agentmem.records import HistoryEntry, Namespace, Record, Status
 
 _PAGE = 1000
 _MANY = 400  # ids in one statement, below every engine's limit of bound values
 
 
-def in_namespace(column: sa.ColumnElement[str], namespace: Namespace) -> sa.ColumnElement[bool] | None:
-    """The condition that a namespace path lies in a scope; None for the scope of everything."""
-    if not namespace:
-        return None
-    path = path_of(namespace)
-    return sa.and_(column >= path, column < path[:-1] + "0")  # "0" follows "/"
-
-
-def _last_changes(seq: int) -> sa.Subquery:
-    """For every record its state after the change ``seq``."""
-    last = (
-        sa.select(changes.c.record_id, sa.func.max(changes.c.seq).label("seq"))
-        .where(changes.c.seq <= seq)
-        .group_by(changes.c.record_id)
-        .subquery()
-    )
-    return (
-        sa.select(
-            changes.c.record_id,
-            changes.c.after_version.label("version_id"),
-            changes.c.after_status.label("status"),
-            changes.c.at.label("last_at"),
-        )
-        .join(last, changes.c.seq == last.c.seq)
-        .subquery()
-    )
-
-
-# built once: making a statement takes longer than running it
-_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-_HEAD = sa.select(sa.func.max(changes.c.seq))
-_PRESENT = sa.select(
-    records.c.id,
-    records.c.created_seq,
-    records.c.created_at,
-    records.c.status,
-    records.c.version_id,
-    records.c.last_at,
-    versions.c.data,
-).join(versions, versions.c.id == records.c.version_id)
-_BY_ID = _PRESENT.where(records.c.id.in_(_IDS))
+_HEAD = Prepared(sa.select(sa.func.max(changes.c.seq).label("seq")))
+_HEAD_AT = Prepared(sa.select(sa.func.max(changes.c.seq).label("seq")).where(changes.c.at <= sa.bindparam("at")))
+_CHILDREN = Prepared(sa.select(derivations.c.child).where(derivations.c.parent.in_(some("parents"))))
 
 
 class Reader:
@@ -76,31 +39,28 @@ class Reader:
         return self.get_many([record_id], as_of=as_of).get(record_id)
 
     def get_many(self, record_ids: Sequence[str], *, as_of: float | None = None) -> dict[str, Record]:
-        found: dict[str, Record] = {}
         ids = list(dict.fromkeys(record_ids))
         if not ids:
-            return found
-        if as_of is None:
+            return {}
+        if as_of is not None:
+            found = self._by_ids(ids, as_of)
+        else:
             kept = self._recent.at(self.head())  # the head first: what is read after it is no older
             found = {i: record for i in ids if (record := kept.records.get(i)) is not None}
-            missing = [i for i in ids if i not in found]
-            if missing:
-                with reading(self._engine) as connection:
-                    read = self._by_ids(connection, _BY_ID, missing)
+            if missing := [i for i in ids if i not in found]:
+                read = self._by_ids(missing, None)
                 kept.put(read.values())
                 found |= read
-        else:
-            with reading(self._engine) as connection:
-                query = self._select(self._seq_at(connection, as_of)).where(records.c.id.in_(_IDS))
-                found = self._by_ids(connection, query, ids)
         return {i: found[i] for i in ids if i in found}
 
-    def _by_ids(self, connection: sa.Connection, query: sa.Select[Any], ids: Sequence[str]) -> dict[str, Record]:
-        found: dict[str, Record] = {}
-        for start in range(0, len(ids), _MANY):
-            rows = connection.execute(query, {"ids": ids[start : start + _MANY]}).all()
-            found.update((row.id, _record(row)) for row in rows if row.data is not None)
-        return found
+    def _by_ids(self, ids: list[str], as_of: float | None) -> dict[str, Record]:
+        statement = by_id(past=as_of is not None)
+        rows: list[Any] = []
+        with reading(self._engine) as connection, connection.begin():
+            then = {} if as_of is None else {"seq": self._seq_at(connection, as_of)}
+            for start in range(0, len(ids), _MANY):
+                rows += statement.rows(connection, ids=ids[start : start + _MANY], **then)
+        return {row.id: _record(row) for row in rows if row.data is not None}
 
     def statuses(self, record_ids: Sequence[str]) -> dict[str, Status]:
         """Where records stand, undone and purged ones included; ids that never were are left out."""
@@ -147,30 +107,24 @@ class Reader:
 
         ``place``: a record's ``created_seq``; only what comes behind it in the order asked for.
         """
-        scope = in_namespace(records.c.namespace, namespace)
-        conditions = [c for c in (scope,) if c is not None]
+        given: dict[str, Any] = {**scope_of(namespace)}
+        for name, value in (("thread", thread), ("session", session), ("subject", subject and subject.casefold())):
+            if value is not None:
+                given[name] = value
         if kinds is not None:
-            conditions.append(records.c.kind.in_(list(kinds)))
-        if thread is not None:
-            conditions.append(records.c.thread == thread)
-        if session is not None:
-            conditions.append(records.c.session == session)
-        if subject is not None:
-            conditions.append(records.c.subject == subject.casefold())
-        seq: int | None = None
+            given["kinds"] = list(kinds)
+        fixed: dict[str, Any] = {"statuses": [Status(s).value for s in statuses]}
         if as_of is not None:
             with reading(self._engine) as connection:
-                seq = self._seq_at(connection, as_of)
-            conditions.append(records.c.created_seq <= seq)
-        query = self._select(seq, [Status(s).value for s in statuses]).where(*conditions)
-        order = records.c.created_seq.desc() if newest_first else records.c.created_seq
+                fixed["seq"] = self._seq_at(connection, as_of)
         left = limit
         while left is None or left > 0:
-            page = query.order_by(order).limit(_PAGE if left is None else min(left, _PAGE))
             if place is not None:
-                page = page.where(records.c.created_seq < place if newest_first else records.c.created_seq > place)
+                given["before" if newest_first else "after"] = place
+            some_page = page(frozenset(given), newest_first=newest_first, past=as_of is not None)
+            count = _PAGE if left is None else min(left, _PAGE)
             with reading(self._engine) as connection:
-                rows = connection.execute(page).all()
+                rows = some_page.rows(connection, count=count, **given, **fixed)
             if not rows:
                 return
             place = rows[-1].created_seq
@@ -181,34 +135,19 @@ class Reader:
             if len(rows) < _PAGE:
                 return
 
-    def _select(self, seq: int | None, statuses: Sequence[str] | None = None) -> sa.Select[Any]:
-        """Rows of records joined with the body that counts, now or after the change ``seq``."""
-        fixed = (records.c.id, records.c.created_seq, records.c.created_at)
-        if seq is None:
-            return _PRESENT if statuses is None else _PRESENT.where(records.c.status.in_(statuses))
-        state = _last_changes(seq)
-        query = (
-            sa.select(*fixed, state.c.status, state.c.version_id, state.c.last_at, versions.c.data)
-            .join(state, state.c.record_id == records.c.id)
-            .join(versions, versions.c.id == state.c.version_id)
-        )
-        return query if statuses is None else query.where(state.c.status.in_(statuses))
-
     def _seq_at(self, connection: sa.Connection, at: float) -> int:
-        found = connection.execute(sa.select(sa.func.max(changes.c.seq)).where(changes.c.at <= at)).scalar()
-        return int(found or 0)
+        return int(_HEAD_AT.first(connection, at=at).seq or 0)
 
     # ---- relations between records
 
     def child_ids(self, record_ids: Sequence[str]) -> set[str]:
         """Ids of everything that was ever derived from these, directly."""
-        out: set[str] = set()
         ids = list(record_ids)
+        found: list[Any] = []
         with reading(self._engine) as connection:
             for start in range(0, len(ids), _MANY):
-                part = derivations.c.parent.in_(ids[start : start + _MANY])
-                out.update(connection.execute(sa.select(derivations.c.child).where(part)).scalars())
-        return out
+                found += _CHILDREN.rows(connection, parents=ids[start : start + _MANY])
+        return {row.child for row in found}
 
     def children(self, record_id: str) -> list[Record]:
         found = self.get_many(sorted(self.child_ids([record_id])))
@@ -222,38 +161,24 @@ class Reader:
         """How many live records there are; counting stops at ``at_most``, since it reads every one of them."""
         counts = self._recent.at(self.head()).counts
         key = (namespace, None if kinds is None else tuple(kinds), at_most)
-        if key in counts:
-            return counts[key]
-        query = sa.select(records.c.id).where(records.c.status == Status.ACTIVE.value)
-        scope = in_namespace(records.c.namespace, namespace)
-        if scope is not None:
-            query = query.where(scope)
-        if kinds is not None:
-            query = query.where(records.c.kind.in_(list(kinds)))
-        with reading(self._engine) as connection:
-            counted = sa.select(sa.func.count()).select_from(query.limit(at_most).subquery())
-            counts[key] = int(connection.execute(counted).scalar_one())
+        if key not in counts:
+            given: dict[str, Any] = {**scope_of(namespace)} | ({} if kinds is None else {"kinds": list(kinds)})
+            counting = counted(frozenset(given), limited=at_most is not None)
+            with reading(self._engine) as connection:
+                counts[key] = int(counting.first(connection, at_most=at_most, **given).number)
         return counts[key]
 
     def count_by_kind(self, *, namespace: Namespace = (), at_most: int | None = None) -> dict[str, int]:
         """How many live records there are of each kind; counting stops at ``at_most`` records."""
-        query = sa.select(records.c.kind).where(records.c.status == Status.ACTIVE.value)
-        scope = in_namespace(records.c.namespace, namespace)
-        if scope is not None:
-            query = query.where(scope)
-        some = query.limit(at_most).subquery()
+        given = scope_of(namespace)
+        counting = counted_by_kind(frozenset(given), limited=at_most is not None)
         with reading(self._engine) as connection:
-            counted = connection.execute(sa.select(some.c.kind, sa.func.count()).group_by(some.c.kind))
-            return {str(kind): int(count) for kind, count in counted}
+            rows = counting.rows(connection, at_most=at_most, **given)
+        return {str(row.kind): int(row.number) for row in rows}
 
     def head(self) -> int:
-        if self._engine.dialect.name == "sqlite":  # several times in every recall: past SQLAlchemy it is much quicker
-            with contextlib.closing(self._engine.raw_connection()) as raw, contextlib.closing(raw.cursor()) as cursor:
-                cursor.execute("SELECT max(seq) FROM changes")
-                (last,) = cursor.fetchone() or (0,)
-                return int(last or 0)
         with reading(self._engine) as connection:
-            return int(connection.execute(_HEAD).scalar() or 0)
+            return int(_HEAD.first(connection).seq or 0)
 
     def namespaces(self) -> list[tuple[str, int]]:
         """Paths of namespaces that hold live records, with how many."""

@@ -15,14 +15,16 @@ import sqlalchemy as sa
 from agentmem.errors import BadInput, NotFound, Refused
 from agentmem.journal.blobs import BlobStore
 from agentmem.journal.codec import clean, clean_json, data_of_draft, digest_of, dumps, without_defaults
+from agentmem.journal.prepared import Prepared, PreparedInsert
 from agentmem.journal.schema import blob_refs, changes, derivations, records, transactions, versions
 from agentmem.records import Draft, Receipt, Status, Update, Verdict, path_of
 
 PERSON = "user"
 """The actor of what a person does by hand; others are "agent", "document", "router" and "memory:<name>"."""
 
-# built once: making a statement takes longer than running it
-_INSERT = {table: table.insert() for table in (versions, changes, records, derivations, transactions)}
+_INSERT = {table: PreparedInsert(table) for table in (versions, changes, records, derivations, transactions)}
+_ROWS = Prepared(sa.select(records).where(records.c.id.in_(sa.bindparam("ids", expanding=True))))
+_DATA = Prepared(sa.select(versions.c.data).where(versions.c.id == sa.bindparam("version")))
 _OPS = {
     "retract": Status.RETRACTED,
     "archive": Status.ARCHIVED,
@@ -78,18 +80,15 @@ class Transaction:
 
     # ---- reading inside the transaction
 
-    def row(self, record_id: str) -> sa.Row[Any] | None:
-        return self.connection.execute(sa.select(records).where(records.c.id == record_id)).one_or_none()
+    def row(self, record_id: str) -> Any:
+        return _ROWS.first(self.connection, ids=[record_id])
 
-    def rows(self, record_ids: Sequence[str]) -> dict[str, sa.Row[Any]]:
+    def rows(self, record_ids: Sequence[str]) -> dict[str, Any]:
         """The rows of many records by id."""
-        found: dict[str, sa.Row[Any]] = {}
-        for part in in_parts(record_ids):
-            query = sa.select(records).where(records.c.id.in_(part))
-            found |= {row.id: row for row in self.connection.execute(query)}
-        return found
+        parts = (_ROWS.rows(self.connection, ids=list(part)) for part in in_parts(record_ids))
+        return {row.id: row for rows in parts for row in rows}
 
-    def require(self, record_id: str) -> sa.Row[Any]:
+    def require(self, record_id: str) -> Any:
         """The row of a record that exists; NotFound or Refused with what can be done instead."""
         row = self.row(record_id)
         if row is None or row.status == Status.ABSENT.value:
@@ -99,10 +98,11 @@ class Transaction:
         return row
 
     def data(self, version_id: int) -> dict[str, Any]:
-        text = self.connection.execute(sa.select(versions.c.data).where(versions.c.id == version_id)).scalar_one()
-        if text is None:
+        row = _DATA.first(self.connection, version=version_id)
+        assert row is not None, f"no version {version_id}: versions are redacted, never deleted"
+        if row.data is None:
             raise Refused(f"version {version_id} was purged; it cannot be brought back")
-        loaded: dict[str, Any] = json.loads(text)
+        loaded: dict[str, Any] = json.loads(row.data)
         return loaded
 
     # ---- creating
@@ -154,7 +154,7 @@ class Transaction:
                 self.pending_ids.append(record_id)
         for table, rows in inserts.items():
             if rows:
-                self.connection.execute(_INSERT[table], rows)
+                _INSERT[table].run(self.connection, rows)
         if references:
             self.connection.execute(blob_refs.insert(), references)
         if status is Status.ACTIVE:
@@ -236,7 +236,7 @@ class Transaction:
             raise BadInput(f"a memory proposed '{update.op}'; known are correct, link, retract, archive, restore")
         return self.set_status(update.record_id, update.op, reason=update.reason)
 
-    def move_many(self, moves: Sequence[tuple[sa.Row[Any], State, str | None]], *, op: str) -> None:
+    def move_many(self, moves: Sequence[tuple[Any, State, str | None]], *, op: str) -> None:
         """Bring records to an earlier state, version number and all: (row, state, the record that caused it)."""
         if not moves:
             return
@@ -254,7 +254,7 @@ class Transaction:
             values = {"key": row.id, "version_id": state.version_id, "status": state.status, "last_seq": seq}
             kept[other].append({**values, **(self._columns(bodies[state.version_id or 0]) if other else {})})
             self.record_ids[row.id] = None
-        self.connection.execute(changes.insert(), log)
+        _INSERT[changes].run(self.connection, log)
         for rows in kept.values():
             if rows:
                 columns: dict[str, Any] = {name: sa.bindparam(name) for name in rows[0] if name != "key"}
@@ -274,7 +274,7 @@ class Transaction:
     def _write(
         self,
         op: str,
-        row: sa.Row[Any],
+        row: Any,
         data: dict[str, Any] | None,
         status: str,
         *,
@@ -286,7 +286,7 @@ class Transaction:
         values: dict[str, Any] = {"status": status}
         if data is not None:
             version = self._next_version()
-            self.connection.execute(versions.insert().values(id=version, record_id=row.id, data=dumps(data)))
+            _INSERT[versions].run(self.connection, [{"id": version, "record_id": row.id, "data": dumps(data)}])
             if data.get("blobs"):
                 rows = [{"version_id": version, "name": n, "digest": d} for n, d in data["blobs"].items()]
                 self.connection.execute(blob_refs.insert(), rows)
@@ -297,7 +297,7 @@ class Transaction:
     def _log(
         self,
         op: str,
-        row: sa.Row[Any],
+        row: Any,
         after: State,
         *,
         cause: str | None,
@@ -305,7 +305,7 @@ class Transaction:
     ) -> None:
         before = State(row.version_id, row.status)
         change = self._change(self._next_seq(), op, row.id, before, after, cause=cause, reason=reason)
-        self.connection.execute(changes.insert().values(**change))
+        _INSERT[changes].run(self.connection, [change])
 
     def _store(self, record_id: str, values: Mapping[str, Any]) -> None:
         statement = records.update().where(records.c.id == record_id)
@@ -362,19 +362,17 @@ class Transaction:
     def finish(self) -> Receipt:
         """Write the transaction's own row and hand out its receipt; a transaction without a change leaves no row."""
         if self.seq >= self.first_seq:
-            self.connection.execute(
-                _INSERT[transactions],
-                {
-                    "id": self.id,
-                    "first_seq": self.first_seq,
-                    "last_seq": self.seq,
-                    "verb": self.verb,
-                    "actor": self.actor,
-                    "reason": clean(self.reason),
-                    "at": self.at,
-                    "cause": self.cause,
-                },
-            )
+            row = {
+                "id": self.id,
+                "first_seq": self.first_seq,
+                "last_seq": self.seq,
+                "verb": self.verb,
+                "actor": self.actor,
+                "reason": clean(self.reason),
+                "at": self.at,
+                "cause": self.cause,
+            }
+            _INSERT[transactions].run(self.connection, [row])
         return self.receipt()
 
     def receipt(self) -> Receipt:
