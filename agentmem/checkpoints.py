@@ -40,8 +40,23 @@ class OpenTurn:
     is_running: bool
 
 
+def everything(values: Mapping[str, Any]) -> bool:
+    """Keeps every step's state."""
+    return True
+
+
+def what_cannot_be_asked_again(values: Mapping[str, Any]) -> bool:
+    """Whether a state holds what a model said or a tool did; before that, a turn that was cut off may begin anew."""
+    return bool(values.get("steps") or values.get("learned") or values.get("answer"))
+
+
 class Saver(SqliteSaver):
-    """LangGraph's SQLite saver, keeping of each thread the newest checkpoint only."""
+    """LangGraph's SQLite saver, keeping of each thread the newest checkpoint only, and only states ``worth`` it."""
+
+    def __init__(self, connection: sqlite3.Connection, worth: Callable[[Mapping[str, Any]], bool] = everything) -> None:
+        super().__init__(connection)
+        self._worth = worth
+        self._passed: dict[str, str] = {}  # thread -> id of its newest checkpoint, when that was not kept
 
     def put(
         self,
@@ -50,27 +65,50 @@ class Saver(SqliteSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> Any:
+        keys = config["configurable"]
+        place = {
+            "thread_id": keys["thread_id"],
+            "checkpoint_ns": keys["checkpoint_ns"],
+            "checkpoint_id": checkpoint["id"],
+        }
+        if not self._worth(checkpoint["channel_values"]):
+            self._passed[keys["thread_id"]] = checkpoint["id"]
+            return {"configurable": place}
         saved = super().put(config, checkpoint, metadata, new_versions)
-        keys = saved["configurable"]
-        older = (str(keys["thread_id"]), keys["checkpoint_ns"], keys["checkpoint_id"])
+        older = (str(keys["thread_id"]), keys["checkpoint_ns"], checkpoint["id"])
         with self.cursor() as cursor:
             for table in ("checkpoints", "writes"):
                 where = "thread_id = ? AND checkpoint_ns = ? AND checkpoint_id < ?"
                 cursor.execute(f"DELETE FROM {table} WHERE {where}", older)
         return saved
 
+    def put_writes(self, config: Any, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
+        keys = config["configurable"]
+        if self._passed.get(keys["thread_id"]) != keys["checkpoint_id"]:
+            super().put_writes(config, writes, task_id, task_path)
+
+    def forget(self, thread_id: str) -> None:
+        """The thread is over."""
+        self._passed.pop(thread_id, None)
+
 
 class TurnStore:
     """The open turns of a home. Thread-safe; several processes may share the file."""
 
-    def __init__(self, path: Path, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], float] = time.time,
+        worth: Callable[[Mapping[str, Any]], bool] = everything,
+    ) -> None:
         self.path = path
         self._now = now
         self._connection = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
         # a killed process loses nothing under NORMAL; only a power cut may lose the last steps of a turn in flight
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "busy_timeout=30000"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self.saver = Saver(self._connection)
+        self.saver = Saver(self._connection, worth)
         self.saver.setup()
         with self.saver.cursor() as cursor:
             cursor.execute(_TABLE)
@@ -92,11 +130,13 @@ class TurnStore:
             cursor.execute("DELETE FROM open_turns WHERE id = ?", (turn_id,))
             cursor.execute("DELETE FROM checkpoints WHERE thread_id = ?", (turn_id,))
             cursor.execute("DELETE FROM writes WHERE thread_id = ?", (turn_id,))
+        self.saver.forget(turn_id)
 
     def release(self, turn_id: str) -> None:
         """The turn was cut off in this process; it stays open, to be resumed or discarded."""
         with self.saver.cursor() as cursor:
             cursor.execute("UPDATE open_turns SET process = '' WHERE id = ?", (turn_id,))
+        self.saver.forget(turn_id)
 
     def open_turns(self, thread: str | None = None) -> list[OpenTurn]:
         """Turns that have not ended, oldest first."""

@@ -294,7 +294,8 @@ class Loop:
                 return
             graph = self._keeping()
             begun = resumed and bool(graph.get_state(config).values.get("turn"))
-            graph.invoke(None if begun else {"turn": asked}, config, durability="async")
+            # "sync": no tool is called, and nothing written, before the reply that says so is kept
+            graph.invoke(None if begun else {"turn": asked}, config, durability="sync")
             if turn.answer is None:  # it was cut off after its last step: what is written is found, not written again
                 turn.answer = self._main.finished(turn, graph.get_state(config).values)
 
@@ -319,11 +320,12 @@ class Loop:
         return self._home.folder / "turns.db"
 
     def _turn_store(self) -> TurnStore:
-        from agentmem.checkpoints import TurnStore
+        from agentmem.checkpoints import TurnStore, what_cannot_be_asked_again
 
         with self._lock:
             if self._store is None:
-                self._store = TurnStore(self._path(), now=self._home.clock.now)
+                now = self._home.clock.now
+                self._store = TurnStore(self._path(), now=now, worth=what_cannot_be_asked_again)
             return self._store
 
     def _keeping(self) -> Any:

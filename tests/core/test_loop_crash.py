@@ -111,6 +111,38 @@ def test_a_killed_turn_is_resumed_and_written_once(tmp_path: Path, patch: str, t
             agent.resume()
 
 
+def test_a_turn_killed_in_a_tool_goes_on_from_the_reply_that_called_it(tmp_path: Path) -> None:
+    cut_off(tmp_path, IN_A_TOOL, "Remember that my boat is blue.")
+    model = ScriptedStream("It is written.")
+    with open_agent(tmp_path, model, memories={"noting": Noting}) as agent:
+        agent.resume()
+        (messages,) = model.calls
+        assert [m.get("tool_call_id") for m in messages[-2:]] == [None, "c1"]
+        (trace,) = agent.records(kinds=("trace",))
+        assert '"event": "memory_asked"' not in trace.body  # nothing was searched again
+
+
+@pytest.mark.parametrize("patch", [IN_WRITE_BACK, AFTER_ANSWER])
+def test_a_model_that_has_answered_is_not_asked_again(tmp_path: Path, patch: str) -> None:
+    cut_off(tmp_path, patch, BOAT)
+    model = ScriptedStream("Something else.")
+    with open_agent(tmp_path, model, memories={"noting": Noting}) as agent:
+        answer = agent.resume()
+        assert answer is not None
+        assert answer.text == "It is written."
+        assert model.calls == []
+
+
+def test_a_turn_killed_before_the_model_has_spoken_keeps_only_what_was_asked(tmp_path: Path) -> None:
+    cut_off(tmp_path, MID_ANSWER, BOAT)
+    store = TurnStore(tmp_path / "turns.db")
+    with store.saver.cursor(transaction=False) as cursor:
+        counts = [cursor.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("checkpoints", "writes")]
+    assert counts == [0, 0]
+    assert [turn.start["text"] for turn in store.open_turns()] == [BOAT]
+    store.close()
+
+
 def test_a_killed_turn_is_discarded_and_leaves_no_words(tmp_path: Path) -> None:
     cut_off(tmp_path, MID_ANSWER, "My secret boat is heliotrope.")
     with open_agent(tmp_path, ScriptedStream("Fine.")) as agent:
