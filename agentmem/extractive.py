@@ -17,8 +17,20 @@ import numpy as np
 
 from agentmem.believing import OVER, Dispute, day_of, disputes
 from agentmem.contract import Embedder, Vectors
+from agentmem.likeness import (
+    Quote,
+    coverage,
+    has,
+    in_context,
+    is_of_another,
+    kind_of,
+    masked,
+    names,
+    place_of,
+    tells_no_time,
+)
 from agentmem.records import Hit, Record
-from agentmem.sentences import content_stems, sentences, stem, words
+from agentmem.sentences import QUESTION_MARKS, content_stems, sentences, stem, words
 from agentmem.timing import Asked, asked_of, date_said, in_order, occasions
 
 _WEIGHTS = (9.10, 5.68, 2.37, 0.81)  # cosine, masked cosine, coverage, kind
@@ -29,18 +41,9 @@ _SENTENCES = 48  # judged at most, from the best hits down
 _QUOTES = 3
 _SAME = 0.86  # cosine above which two sentences say the same, so that the newer one leads
 _NO_VECTOR = np.zeros(0, np.float32)
+_PRONOUN = re.compile(r"(?:it|he|she|they|this|that|these|those|its|his|her|their)\b", re.IGNORECASE)
 _LONG_AGO = float("-inf")
 NOTHING = "Nothing that I remember answers that."
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """One sentence of one record, with the probability that it answers, and the statements that it prevails over."""
-
-    text: str
-    hit: Hit
-    confidence: float
-    against: tuple[Dispute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,8 @@ class Extractive:
         wanted = {stem(w) for w in words(subject)}
         quotes = []
         for hit in hits:
-            said = [
-                s for s in sentences(hit.record.body) if wanted <= {stem(w) for w in words(_context(hit.record, s))}
-            ]
+            known = {stem(w) for w in words(" ".join(place_of(hit.record)))}
+            said = [s for s in sentences(hit.record.body) if wanted <= known | {stem(w) for w in words(s)}]
             if said:
                 quotes.append(Quote(said[0], hit, 1.0))
         if not quotes:
@@ -98,43 +100,66 @@ class Extractive:
 
     def judge(self, question: str, hits: Sequence[Hit]) -> list[tuple[Quote, Vectors]]:
         """Every sentence of the hits with the probability that it answers, the most probable first."""
-        found: list[tuple[str, Hit]] = []
-        seen: set[str] = set()
-        for hit in hits:
-            for sentence in sentences(hit.record.body):
-                if sentence not in seen and not sentence.endswith("?") and sentence not in _over(hit.record):
-                    seen.add(sentence)
-                    found.append((sentence, hit))
-        found = found[:_SENTENCES]
+        found = _candidates(hits)
         if not found:
             return []
         named = names(question)
-        texts = [_context(hit.record, sentence) for sentence, hit in found]
+        texts = [in_context(quote, question) for quote in found]
         vectors = self._embedder.embed([question, *texts])
         cosines = vectors[1:] @ vectors[0]
-        masked = cosines
+        bare = cosines
         if named:
-            covered = self._embedder.embed([_masked(question, named), *(_masked(text, named) for text in texts)])
-            masked = covered[1:] @ covered[0]
+            covered = self._embedder.embed([masked(question, named), *(masked(text, named) for text in texts)])
+            bare = covered[1:] @ covered[0]
         asked = content_stems(question)
         judged = []
-        for i, (sentence, hit) in enumerate(found):
-            shares_name = any(_has(texts[i], name) for name in named)
+        for i, quote in enumerate(found):
+            shares_name = any(has(texts[i], name) for name in named)
             figures = (
                 float(cosines[i]),
-                float(masked[i] if shares_name else cosines[i]),
-                _coverage(asked, texts[i]),
-                _kind(question, texts[i]),
+                float(bare[i] if shares_name else cosines[i]),
+                coverage(asked, texts[i]),
+                kind_of(question, quote),
             )
             logit = _BIAS + sum(w * f for w, f in zip(_WEIGHTS, figures, strict=True))
-            own = _own_confidence(hit.record)
-            sure = 1 / (1 + math.exp(-logit)) if own is None else own
-            judged.append((Quote(sentence, hit, sure), vectors[i + 1]))
+            sure = _own_confidence(quote.hit.record)
+            if sure is None:
+                beside = not shares_name and is_of_another(named, texts[i])
+                sure = 0.0 if beside or tells_no_time(question, quote) else 1 / (1 + math.exp(-logit))
+            judged.append((replace(quote, confidence=sure), vectors[i + 1]))
         # what is written comes before what a model would say
         if any(q.confidence >= _ENOUGH and _own_confidence(q.hit.record) is None for q, _ in judged):
             judged = [one for one in judged if _own_confidence(one[0].hit.record) is None]
+        judged = _once(judged)
         order = sorted(range(len(judged)), key=lambda i: (-judged[i][0].confidence, i))
         return [judged[i] for i in order]
+
+
+def _candidates(hits: Sequence[Hit]) -> list[Quote]:
+    """The sentences that may answer, each once, not yet judged; questions and what no longer holds do not."""
+    found: dict[str, Quote] = {}
+    for hit in hits:
+        before = ""
+        for sentence in sentences(hit.record.body):
+            if sentence in _over(hit.record):
+                before = ""
+                continue
+            if not sentence.endswith(QUESTION_MARKS):
+                told = before if _PRONOUN.match(sentence) else ""
+                found.setdefault(sentence, Quote(sentence, hit, 0.0, before=told))
+            before = sentence
+    return list(found.values())[:_SENTENCES]
+
+
+def _once(judged: Sequence[tuple[Quote, Vectors]]) -> list[tuple[Quote, Vectors]]:
+    """Of a sentence and the one that begins with its "it" and is told with it, the better alone."""
+    sure = {(quote.hit.record_id, quote.text): quote.confidence for quote, _ in judged}
+    dropped: set[tuple[str, str]] = set()
+    for quote, _ in judged:
+        own, before = (quote.hit.record_id, quote.text), (quote.hit.record_id, quote.before)
+        if quote.before and before in sure:
+            dropped.add(before if quote.confidence > sure[before] else own)
+    return [(q, v) for q, v in judged if (q.hit.record_id, q.text) not in dropped]
 
 
 def _own_confidence(record: Record) -> float | None:
@@ -146,73 +171,6 @@ def _own_confidence(record: Record) -> float | None:
 def _over(record: Record) -> Sequence[str]:
     kept = record.attributes.get(OVER, ())
     return [str(sentence) for sentence in kept]
-
-
-def names(question: str) -> list[str]:
-    """Capitalised words of a question other than its first."""
-    tokens = re.findall(r"[^\W_][\w'’-]*", question)
-    return [re.sub(r"['’]s$", "", t) for i, t in enumerate(tokens) if i and t[0].isupper() and t != "I"]
-
-
-def _masked(text: str, named: Sequence[str]) -> str:
-    for name in named:
-        text = re.sub(rf"\b{re.escape(name)}(?:['’]s)?\b", "someone", text)
-    return text
-
-
-def _has(text: str, name: str) -> bool:
-    return re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) is not None
-
-
-def _coverage(asked: Sequence[str], text: str) -> float:
-    held = set(content_stems(text))
-    return sum(word in held for word in asked) / len(asked) if asked else 0.0
-
-
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|half)\b",
-    re.IGNORECASE,
-)
-_TIME = re.compile(
-    r"\d{1,2}:\d\d|\b(?:19|20)\d\d\b|january|february|march|april|\bmay\b|june|july|august|september|october|november|"
-    r"december|(?:mon|tues|wednes|thurs|fri|satur|sun)day|noon|morning|evening|night|week|year|month|\bday|o'clock|"
-    r"summer|winter|spring|autumn|yesterday|tomorrow|ago",
-    re.IGNORECASE,
-)
-_PLACE = re.compile(
-    r"(?i:\b(?:in|on|behind|under|near|next to|above|below|between|(?:to|at|from) the)\b)|\b(?:at|to|from) (?=[A-Z])"
-)
-_NAME = re.compile(r"(?<=\s)[^\W\d_a-z][^\W\d_]+")
-_HOW_MUCH = re.compile(
-    r"\bhow (?:many|much|long|old|tall|heavy|far|fast|deep|large|warm|early)\b|\bnumber\b|\bcost|\bprice\b"
-)
-_WHEN = re.compile(r"^when\b|\bwhat (?:time|day|date|year)\b|\bwhich (?:day|year)\b|\bdeadline\b|\bsince when\b")
-
-
-def _kind(question: str, text: str) -> float:
-    """1 when the text holds the kind of thing asked for, -1 when it does not, 0 when the question does not tell."""
-    asked = question.lower().strip()
-    if _HOW_MUCH.search(asked):
-        return 1.0 if _NUMBER.search(text) else -1.0
-    if _WHEN.search(asked):
-        return 1.0 if _TIME.search(text) else -1.0
-    if asked.startswith("where"):
-        return 1.0 if _PLACE.search(text) else -1.0
-    if asked.startswith("who"):
-        return 0.5 if _NAME.search(text) else -0.5
-    return 0.0
-
-
-def _context(record: Record, sentence: str) -> str:
-    """The sentence with what a reader of the record knows: who said it and when, or in which document."""
-    before = []
-    if record.kind == "turn" and record.valid_from is not None:
-        before.append(day_of(record.valid_from))
-    if record.speaker:
-        before.append(record.speaker)
-    if record.kind != "turn" and record.attributes.get("title"):
-        before.append(str(record.attributes["title"]))
-    return f"{', '.join(before)}: {sentence}" if before else sentence
 
 
 def _newest_first(chosen: Sequence[tuple[Quote, Vectors]]) -> list[Quote]:
@@ -295,8 +253,8 @@ def _written(quotes: Sequence[Quote], asked: Asked, hits: Sequence[Hit]) -> Extr
 
 
 def _spoken(quote: Quote) -> str:
-    record = quote.hit.record
+    record, told = quote.hit.record, f"{quote.before} {quote.text}".strip()
     if record.kind != "turn" or not record.speaker:
-        return quote.text
+        return told
     when = f" ({day_of(record.valid_from)})" if record.valid_from is not None else ""
-    return f'{record.speaker}{when}: "{quote.text}"'
+    return f'{record.speaker}{when}: "{told}"'

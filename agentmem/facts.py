@@ -19,6 +19,7 @@ from agentmem.contract import ChatModel, Message, RecordReader
 from agentmem.errors import BadInput
 from agentmem.intent import Wish, parse
 from agentmem.records import Record
+from agentmem.sentences import QUESTION_MARKS
 from agentmem.settings import explain
 
 _MAX_FACTS = 8
@@ -110,7 +111,9 @@ def known_facts(records: RecordReader, namespace: tuple[str, ...], said: str) ->
 
 def only_asks(said: str) -> bool:
     """A message that is one question states nothing."""
-    return parse(said).wish is Wish.ASK and said.count("?") <= 1 and not any(c in said.rstrip("?") for c in ".!;\n")
+    marks = "".join(QUESTION_MARKS)
+    asked = sum(said.count(mark) for mark in QUESTION_MARKS)
+    return parse(said).wish is Wish.ASK and asked <= 1 and not any(c in said.strip().rstrip(marks) for c in ".!;。\n")
 
 
 def _messages(said: str, known: Sequence[Record], before: Sequence[Record]) -> list[Message]:

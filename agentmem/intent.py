@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agentmem.sentences import QUESTION_MARKS
+
 
 class Wish(StrEnum):
     ASK = "ask"
@@ -52,7 +54,8 @@ _UNDO = re.compile(
     r"^(?:please\s+)?(?:undo(?: that| it| the last (?:change|one))?|take that back)[.!]*$", re.IGNORECASE
 )
 _QUESTION = re.compile(
-    r"\?\s*$|^(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|can|could|will|would|should|"
+    rf"[{''.join(QUESTION_MARKS)}]\s*$|"
+    r"^(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|can|could|will|would|should|"
     r"has|have|had|tell me|show me|list|find|give me|explain|summari[sz]e|describe|wer|was|wann|wo|wie|warum|welche)\b",
     re.IGNORECASE,
 )
@@ -67,9 +70,9 @@ def parse(message: str) -> Intent:
         return Intent(Wish.REMEMBER, _sentence(found["text"]))
     if found := _ABOUT.match(text):
         return Intent(Wish.ABOUT, found["text"].strip())
-    if (found := _FORGET.match(text)) and not text.endswith("?"):
+    if (found := _FORGET.match(text)) and not text.endswith(QUESTION_MARKS):
         return Intent(Wish.FORGET, found["text"].strip().rstrip("."))
-    if (found := _CORRECT.match(text)) and not text.endswith("?"):
+    if (found := _CORRECT.match(text)) and not text.endswith(QUESTION_MARKS):
         return _correction(found["text"])
     return Intent(Wish.ASK if _QUESTION.search(text) else Wish.STATE, text)
 
@@ -86,4 +89,4 @@ def _sentence(text: str) -> str:
     """The text as a sentence of its own: a capital first, a stop at the end."""
     text = text.strip()
     text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?", "…", "。")) else f"{text}."
+    return text if text.endswith((".", "!", "…", "。", *QUESTION_MARKS)) else f"{text}."

@@ -19,7 +19,7 @@ from agentmem.facts import Learned
 from agentmem.home import Home
 from agentmem.journal.reader import Reader
 from agentmem.records import Draft, Hit, Record, Status, Trust
-from agentmem.sentences import STOP_WORDS, sentences, words
+from agentmem.sentences import QUESTION_MARKS, STOP_WORDS, sentences, words
 
 REFUSED = "refused"
 """The attribute of a turn's trace that says what was not kept as a fact, and why: [{"reason", "of"}], ids only."""
@@ -111,7 +111,7 @@ def no_longer(records: Reader, hits: Sequence[Hit]) -> dict[str, frozenset[str]]
 
 def says_nothing(text: str) -> bool:
     """Whether a message is chit-chat: kept as the turn that it is, but nothing to be found by."""
-    return not (set(words(text)) - STOP_WORDS - _CHITCHAT) and "?" not in text
+    return not (set(words(text)) - STOP_WORDS - _CHITCHAT) and not any(mark in text for mark in QUESTION_MARKS)
 
 
 def only_repeats(text: str, changes: Sequence[Mapping[str, Any]]) -> bool:

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])|\n{2,}|\n(?=\s*[-*•#])")
 _ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|Nr|vs|etc|e\.g|i\.e|bzw|ca|Jr|Sr|[A-Z])\.$")
+QUESTION_MARKS = ("?", "？", "؟", "⁇")
+"""How a question ends, in several scripts."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 
 STOP_WORDS = frozenset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentmem.extractive import NOTHING, Extractive
+from agentmem.facts import only_asks
 from agentmem.intent import Wish, parse
 from agentmem.records import Hit, Record
 from agentmem.sentences import content_stems, sentences
@@ -42,6 +43,49 @@ def test_telling_about_a_subject_quotes_what_names_it() -> None:
     told = Extractive(HashEmbedder()).tell("Clara", hits)
     assert told.text == "Clara likes figs. [1]\nYesterday Clara left. [2]"
     assert not Extractive(HashEmbedder()).tell("Dora", hits).confident
+
+
+def test_what_is_said_in_a_turn_answers_as_well_as_the_same_words_in_a_fact() -> None:
+    turn = hit("I live in Bonn.", kind="turn", speaker="user", valid_from=1_700_000_000.0)
+    answerer = Extractive(HashEmbedder())
+    (said, _), (written, _) = (answerer.judge("Where do I live?", [one])[0] for one in (turn, hit("I live in Bonn.")))
+    assert said.confidence == written.confidence
+
+
+def test_who_said_it_and_when_count_when_the_question_asks_for_them() -> None:
+    turn = hit("I painted a lake.", kind="turn", speaker="Melanie", valid_from=1_683_504_000.0)  # 8 May 2023
+    answerer = Extractive(HashEmbedder())
+    for asked, other in (
+        ("What was painted by Melanie?", "What was painted by somebody?"),
+        ("What was painted on 8 May 2023?", "What was painted on 9 June 2022?"),
+    ):
+        assert answerer.judge(asked, [turn])[0][0].confidence > answerer.judge(other, [turn])[0][0].confidence
+
+
+def test_a_sentence_that_begins_with_it_is_told_with_the_one_before() -> None:
+    answer = Extractive(HashEmbedder()).answer(
+        "How many euros did the tent cost?", [hit("The tent is new. It cost 240 euros.")]
+    )
+    assert answer.text == "The tent is new. It cost 240 euros. [1]"
+
+
+def test_what_is_said_of_another_is_no_answer() -> None:
+    answerer = Extractive(HashEmbedder())
+    hits = [hit("The capital of Zurkia is Nemport."), hit("Clara is allergic to nuts.")]
+    assert not answerer.answer("What is the capital of Velmark?", hits).confident
+    assert not answerer.answer("What is Ben allergic to?", hits).confident
+    assert answerer.answer("What is Clara allergic to?", hits).confident
+
+
+def test_the_day_on_which_it_was_said_is_not_when_something_will_be() -> None:
+    turn = hit("The wedding of Tom is in Vienna.", kind="turn", speaker="user", valid_from=1_700_000_000.0)
+    assert not Extractive(HashEmbedder()).answer("When is the wedding of Tom?", [turn]).confident
+
+
+@pytest.mark.parametrize("text", ["私の犬の名前は何ですか？", "أين أعيش؟", "Where do I live?"])
+def test_a_question_ends_as_its_script_ends_one(text: str) -> None:
+    assert parse(text).wish is Wish.ASK
+    assert only_asks(text)
 
 
 @pytest.mark.parametrize(
