@@ -15,12 +15,14 @@ from typing import Any
 
 from agentmem.claims import Claim, claims_of
 from agentmem.records import Draft, Trust
+from agentmem.tense import lies_ahead
 
 DATES = "dates"
 """The attribute of a record that holds its dates: a list of {"text": the words, "date": ISO text}."""
 
 _KINDS = frozenset({"turn", "fact", "note"})
 _MOST = 8  # dates of one text
+_JUST = 14  # days
 _LONG = 4_000  # characters that are looked at
 _MONTHS = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
@@ -46,15 +48,17 @@ _NUMBERS = {
 _PHRASE = re.compile(
     rf"\b(?:"
     rf"(?P<iso>\d{{4}}-\d{{2}}(?:-\d{{2}})?)"
+    rf"|(?P<range>\d{{1,2}}(?:st|nd|rd|th)? ?(?:to|-|–|until|and) ?\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTHS})\b"
+    rf"(?:,? \d{{4}})?)"
     rf"|(?P<absolute>(?:\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTHS})\.?(?:,? \d{{4}})?)"
     rf"|(?:(?:{_MONTHS})\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?!:)(?:,? \d{{4}})?)|(?:(?:{_MONTHS}),? \d{{4}}))"
     rf"|(?P<numeric>\d{{1,2}}[./]\d{{1,2}}[./]\d{{4}})"
     rf"|(?P<ago>{_COUNT} (?:day|week|month|year)s? (?:ago|before|earlier|later|from now))"
     rf"|(?P<day>the day before yesterday|the day after tomorrow|yesterday|tomorrow|today|tonight|last night)"
-    rf"|(?P<weekday>(?:last|this|next|on) (?:{_DAYS}))"
+    rf"|(?P<weekday>(?:last|this|next|on|to|for|by|until|since|before|after) (?:{_DAYS}))"
     rf"|(?P<span>(?:last|this|next) (?:week(?:end)?|month|year|spring|summer|autumn|fall|winter))"
-    rf"|(?P<month>(?:in|since|until|last|next|this) (?:{_MONTHS}))(?! \d)"
-    rf"|(?P<year>(?:in|by|of|since|until|early|late) (?:19|20)\d\d)"
+    rf"|(?P<month>(?:in|since|until|by|before|after|during|last|next|this) (?:{_MONTHS}))(?! \d)"
+    rf"|(?P<year>(?:in|by|of|since|until|before|after|during|early|late) (?:19|20)\d\d)"
     rf")\b",
     re.IGNORECASE,
 )  # fmt: skip
@@ -71,15 +75,19 @@ class Dated:
     end: float
 
 
-def dates_in(text: str, said_at: float | None) -> tuple[Dated, ...]:
-    """The dates that a text names. ``said_at``: when it was said (seconds); without it relative ones are left out."""
+def dates_in(text: str, said_at: float | None, *, ahead: bool | None = None) -> tuple[Dated, ...]:
+    """The dates that a text names. ``said_at``: when it was said (seconds); without it relative ones are left out.
+
+    ``ahead``: whether what leaves its year or week open is to come; None reads it from the verb.
+    """
     found: list[Dated] = []
     for match in _PHRASE.finditer(text[:_LONG]):
         kind = match.lastgroup or ""
         needs_base = kind in ("ago", "day", "weekday", "span", "month")
         if needs_base and said_at is None:
             continue
-        read = _read(kind, match.group().lower(), None if said_at is None else _day(said_at))
+        to_come = lies_ahead(text, *match.span()) if ahead is None else ahead
+        read = _read(kind, match.group().lower(), None if said_at is None else _day(said_at), to_come)
         if read is not None and all(read != one.date for one in found):
             start, end = interval(read)
             found.append(Dated(match.group(), read, start, end))
@@ -119,16 +127,19 @@ def dated(draft: Draft, now: float) -> Draft:
 def _validity(draft: Draft, claim: Claim, at: float) -> dict[str, Any]:
     """Since when and until when a statement says that it holds."""
     out: dict[str, Any] = {}
-    if claim.since and draft.valid_from is None and (found := _named(claim.since, at)):
+    if claim.since and draft.valid_from is None and (found := named(claim.since, at, ahead=False)):
         out["valid_from"] = found.start
-    if claim.until and draft.valid_to is None and (found := _named(claim.until, at)):
+    if claim.until and draft.valid_to is None and (found := named(claim.until, at, ahead=True)):
         out["valid_to"] = found.start
     return out
 
 
-def _named(words: str, at: float) -> Dated | None:
-    found = dates_in(words, at) or dates_in(f"in {words}", at) or dates_in(f"on {words}", at)
-    return found[0] if found else None
+def named(words: str, at: float | None, *, ahead: bool | None = None) -> Dated | None:
+    """The date that bare words name ("Friday", "March", "12 May")."""
+    for text in (words, f"in {words}", f"on {words}"):
+        if found := dates_in(text, at, ahead=ahead):
+            return found[0]
+    return None
 
 
 def dates_of(attributes: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -141,7 +152,8 @@ def spoken(iso: str) -> str:
     """An ISO text as people write it: "5 May 2023", "May 2023", "2023", "1 to 7 May 2023"."""
     first, _, last = iso.partition("/")
     if last:
-        return f"{spoken(first)} to {spoken(last)}"
+        within = first[:-2] == last[:-2] and len(first) == 10  # two days of one month
+        return f"{int(first[-2:]) if within else spoken(first)} to {spoken(last)}"
     parts = [int(part) for part in first.split("-")]
     if len(parts) == 1:
         return first
@@ -153,47 +165,60 @@ def spoken(iso: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _read(kind: str, phrase: str, base: date | None) -> str | None:
+def _read(kind: str, phrase: str, base: date | None, ahead: bool) -> str | None:
     """The ISO text of a phrase; None when it cannot be read."""
     if kind == "iso":
         return phrase if _is_date(phrase) else None
     if kind == "year":
         return phrase[-4:]
-    assert base is not None or kind in ("absolute", "numeric"), "relative phrases come with a base"
+    assert base is not None or kind in ("absolute", "numeric", "range"), "relative phrases come with a base"
     if kind == "span" and base is not None:
         return _span(phrase, base)
     if kind == "ago" and base is not None:
         return _shifted(phrase, base)
     if kind == "month" and base is not None:
-        return _month(phrase, base)
+        return _month(phrase, base, ahead)
     if kind == "weekday" and base is not None:
-        return _weekday(phrase, base)
+        return _weekday(phrase, base, ahead)
+    if kind == "range":
+        return _range(phrase, base, ahead)
     if kind == "day" and base is not None:
         days = {"yesterday": -1, "last night": -1, "tomorrow": 1, "the day before yesterday": -2}
         shift = days.get(phrase, 2 if phrase.startswith("the day after") else 0)
         return (base + timedelta(days=shift)).isoformat()
-    return _parsed(phrase, base)
+    return _parsed(phrase, base, ahead)
 
 
-def _parsed(phrase: str, base: date | None) -> str | None:
+def _parsed(phrase: str, base: date | None, ahead: bool) -> str | None:
     import dateparser
 
     has_year = re.search(r"\d{4}", phrase) is not None
     if base is None and not has_year:
         return None
     settings: dict[str, Any] = {
-        "PREFER_DATES_FROM": "past",
+        "PREFER_DATES_FROM": "future" if ahead else "past",
         "PREFER_DAY_OF_MONTH": "first",
         "DATE_ORDER": "DMY",
         "RETURN_AS_TIMEZONE_AWARE": False,
     }
     if base is not None:
-        settings["RELATIVE_BASE"] = datetime(base.year, base.month, base.day)
+        # "the letter of 2 March is here": what has only just been is not a year away
+        counted = base - timedelta(days=_JUST) if ahead else base
+        settings["RELATIVE_BASE"] = datetime(counted.year, counted.month, counted.day)
     moment = dateparser.parse(phrase.replace(" of ", " "), languages=["en"], settings=settings)
     if moment is None:
         return None
     exact = re.search(r"(?<!\d)\d{1,2}(?!\d)", phrase) is not None
     return moment.date().isoformat() if exact else f"{moment:%Y-%m}"
+
+
+def _range(phrase: str, base: date | None, ahead: bool) -> str | None:
+    """ "3 to 17 August": both days of the one month."""
+    found = re.match(r"(\d+)\D+?(\d+)(?:st|nd|rd|th)?(?: of)? (.+)", phrase)
+    assert found is not None, "the form that the phrase was found by"
+    until = _parsed(f"{found[2]} {found[3]}", base, ahead)
+    since = f"{(until or '')[:-2]}{int(found[1]):02d}"
+    return f"{since}/{until}" if until is not None and _is_date(since) and since < until else until
 
 
 def _shifted(phrase: str, base: date) -> str | None:
@@ -219,22 +244,22 @@ def _week(day: date) -> str:
     return f"{monday.isoformat()}/{(monday + timedelta(days=6)).isoformat()}"
 
 
-def _weekday(phrase: str, base: date) -> str:
+def _weekday(phrase: str, base: date, ahead: bool) -> str:
     which, _, name = phrase.partition(" ")
     away = _DAYS.split("|").index(name) - base.weekday()
-    if which == "next":
-        away = away % 7 or 7
-    elif which == "this":
+    if which == "this":
         away = away % 7
+    elif which == "next" or (ahead and which not in ("last", "since")):
+        away = away % 7 or 7
     else:
         away = -(-away % 7) or (-7 if which == "last" else 0)
     return (base + timedelta(days=away)).isoformat()
 
 
-def _month(phrase: str, base: date) -> str:
+def _month(phrase: str, base: date, ahead: bool) -> str:
     which, _, name = phrase.partition(" ")
     month = datetime.strptime(name[:3], "%b").month
-    ahead = which in ("next", "until")
+    ahead = which in ("next", "until", "by") or (ahead and which not in ("last", "since"))
     year = base.year + (1 if ahead and month < base.month else -1 if not ahead and month > base.month else 0)
     return f"{year:04d}-{month:02d}"
 

@@ -93,8 +93,8 @@ def occasions(items: Sequence[T], place: Callable[[T], Place]) -> list[T]:
 
 def date_said(record: Record, sentence: str, *, when: bool) -> str:
     """The date that a sentence means, in words: of "yesterday", or for a question of when that names none; or ""."""
-    found = [f"{words}: {spoken(iso)}" for words, iso in dates_of(record.attributes) if words in sentence]
-    told = [text for text in found if not _is_plain(text)]
+    found = [(words, spoken(iso)) for words, iso in dates_of(record.attributes) if words in sentence]
+    told = [_told(words, meant) for words, meant in found if re.search(r"\d{4}", words) is None]
     if told or found or not when or record.kind == "turn" or shape(sentence) == "time":
         return "; ".join(told)
     return (
@@ -102,10 +102,10 @@ def date_said(record: Record, sentence: str, *, when: bool) -> str:
     )
 
 
-def _is_plain(told: str) -> bool:
-    """Whether the words themselves are the date ("5 May 2023: 5 May 2023")."""
-    words, _, meant = told.partition(": ")
-    return re.search(r"\d{4}", words) is not None or words.casefold() == meant.casefold()
+def _told(words: str, meant: str) -> str:
+    """What words mean, beside them unless it holds them: "last Friday: 5 May 2023", but "5 May 2023" for "on 5 May"."""
+    bare = re.sub(r"^(?:in|on|by|until|since|before|after|during) ", "", words.casefold())
+    return meant if bare in meant.casefold() else f"{words}: {meant}"
 
 
 def _is_within(asked: Asked, times: tuple[float, float]) -> bool:

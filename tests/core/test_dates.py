@@ -10,9 +10,9 @@ import pytest
 
 from agentmem import Agent
 from agentmem.dates import dated, dates_in, dates_of, spoken
-from agentmem.records import Draft, Trust
+from agentmem.records import Draft, Record, Trust
 from agentmem.testing.fakes import SettableClock
-from agentmem.timing import asked_of
+from agentmem.timing import asked_of, date_said
 
 MONDAY = datetime(2023, 5, 8, 13, 56, tzinfo=UTC).timestamp()
 
@@ -38,6 +38,30 @@ def test_a_date_is_read_as_exactly_as_it_was_said(text: str, date: str) -> None:
     assert [found.date for found in dates_in(text, MONDAY)] == [date]
 
 
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("I have an exam on Friday.", "2023-05-12"),
+        ("I had an exam on Friday.", "2023-05-05"),
+        ("On Friday I ran ten miles.", "2023-05-05"),
+        ("What did I do on Friday?", "2023-05-05"),
+        ("We meet on Monday.", "2023-05-15"),
+        ("The deadline was moved to Friday.", "2023-05-12"),
+        ("I have been ill since Friday.", "2023-05-05"),
+        ("The launch is on 12 April.", "2024-04-12"),
+        ("The letter of 2 May is here.", "2023-05-02"),
+        ("I began on 12 December.", "2022-12-12"),
+        ("I'm getting married in March.", "2024-03"),
+        ("We were in Rome in June.", "2022-06"),
+        ("The fair runs from 10 to 14 June.", "2023-06-10/2023-06-14"),
+        ("The fair ran from 10th to 14th of June.", "2022-06-10/2022-06-14"),
+        ("She stays until 20 January.", "2024-01-20"),
+    ],
+)
+def test_the_verb_tells_whether_a_date_is_past_or_to_come(text: str, date: str) -> None:
+    assert [found.date for found in dates_in(text, MONDAY)] == [date]
+
+
 @pytest.mark.parametrize("text", ["I may go.", "A few years ago.", "We march on.", "It is 9:30.", "2022-13-01"])
 def test_what_names_no_date_is_left_alone(text: str) -> None:
     assert dates_in(text, MONDAY) == ()
@@ -57,6 +81,14 @@ def test_dates_are_kept_as_attributes_and_validity_is_read() -> None:
 
 def test_dates_are_spoken_as_people_write_them() -> None:
     assert [spoken(iso) for iso in ("2023", "2023-05", "2023-05-07")] == ["2023", "May 2023", "7 May 2023"]
+    assert spoken("2023-05-01/2023-05-07") == "1 to 7 May 2023"
+    assert spoken("2023-04-30/2023-05-07") == "30 April 2023 to 7 May 2023"
+
+
+def test_words_that_are_the_date_but_for_the_year_are_not_repeated() -> None:
+    said = dated(Draft(body="The launch is on 12 June, not next Friday.", kind="turn"), MONDAY)
+    record = Record(id="a", kind="turn", body=said.body, attributes=said.attributes)
+    assert date_said(record, record.body, when=True) == "12 June 2023; next Friday: 12 May 2023"
 
 
 def test_a_question_tells_its_bounds_and_order() -> None:
