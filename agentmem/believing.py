@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agentmem.claims import Claim, claims_of, contradict, folded_value
+from agentmem.dates import begins, ends
 from agentmem.records import Record, Trust
 from agentmem.sentences import sentences
 
@@ -32,7 +33,19 @@ class Statement:
     @property
     def since(self) -> float:
         """When it began to hold as far as is known: world time, else when it was written down."""
-        return since_of(self.record)
+        at = since_of(self.record)
+        said = begins(self.claim, at)
+        return at if said is None else said
+
+    @property
+    def until(self) -> float | None:
+        """When it ceases to hold, if that is written down or said in its own words."""
+        return ends(self.claim, since_of(self.record)) if self.record.valid_to is None else self.record.valid_to
+
+    def holds_at(self, now: float) -> bool:
+        """Whether it has begun and is not over; before all time (``-inf``) everything holds."""
+        begun = now == float("-inf") or self.since <= now
+        return begun and (self.until is None or self.until > now)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -42,11 +55,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """Two statements that cannot both hold: ``holds`` is believed, ``lost`` is not, for the ``reason``."""
+    """Two statements that cannot both hold: ``holds`` is believed, ``lost`` is not, for the ``reason``.
+
+    ``ended`` is when what lost ceased to hold, in seconds: other things may have held between the two.
+    """
 
     holds: Statement
     lost: Statement
     reason: str
+    ended: float
 
     @property
     def is_change(self) -> bool:
@@ -57,13 +74,15 @@ class Dispute:
     def sentence(self) -> str:
         """What a person is told, in one sentence."""
         value = self.lost.claim.value
+        if self.reason == AHEAD and self.lost.record.trust is Trust.USER:
+            return f"from {day_of(self.lost.since)}: {value}"
         if self.is_change and not self.lost.claim.over:
-            ended = self.lost.record.valid_to if self.reason == ENDED else None
-            return f"until {day_of(self.holds.since if ended is None else ended)}: {value}"
+            return f"until {day_of(self.ended)}: {value}"
         return f'{speaker_of(self.lost.record)} says otherwise: "{self.lost.claim.sentence}"'
 
 
 NEWER, ENDED, TRUSTED = "it is newer", "the other's time is over", "it comes from the user"
+AHEAD = "the other is yet to come"
 
 
 def since_of(record: Record) -> float:
@@ -117,17 +136,19 @@ def disputes(records: Iterable[Record], now: float) -> list[Dispute]:
         for place, lost in enumerate(ranked):
             better = next((s for s in ranked[:place] if _apart(s, lost)), None)
             if better is not None and all(d.lost.key != lost.key for d in out):
-                out.append(Dispute(better, lost, _reason(better, lost, now)))
+                out.append(Dispute(better, lost, _reason(better, lost, now), _ended(lost, better, group)))
     return out
 
 
 def _rank(statement: Statement, now: float) -> tuple[object, ...]:
     record = statement.record
-    return (not _is_over(record, now), _RANK[record.trust], statement.since, record.created_seq, record.id)
+    return (statement.holds_at(now), _RANK[record.trust], statement.since, record.created_seq, record.id)
 
 
-def _is_over(record: Record, now: float) -> bool:
-    return record.valid_to is not None and record.valid_to <= now
+def _ended(lost: Statement, better: Statement, group: Sequence[Statement]) -> float:
+    """When a statement ceased to hold: at its own end, or when the user first said otherwise."""
+    later = [s.since for s in group if s.since > lost.since and s.record.trust is Trust.USER and _apart(s, lost)]
+    return min([*later, *([lost.until] if lost.until is not None else [])], default=better.since)
 
 
 def _apart(one: Statement, other: Statement) -> bool:
@@ -138,8 +159,8 @@ def _apart(one: Statement, other: Statement) -> bool:
 
 
 def _reason(holds: Statement, lost: Statement, now: float) -> str:
-    if _is_over(lost.record, now) and not _is_over(holds.record, now):
-        return ENDED
+    if holds.holds_at(now) and not lost.holds_at(now):
+        return ENDED if lost.since <= now else AHEAD
     if _RANK[holds.record.trust] != _RANK[lost.record.trust]:
         return TRUSTED
     return NEWER

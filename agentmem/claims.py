@@ -33,7 +33,11 @@ _SINCE = re.compile(
     r"|from\s+(?P<from>[^,;]{3,30}?)\s+on(?:wards?)?\b)"
 )
 _UNTIL = re.compile(r"[,;]?\s*\b(?:until|till|up to)\s+(?P<until>(?=\S*\d|[A-Z]|next|last)[^,;]+?)(?=$|[,;])")
-_SINCE_FIRST = re.compile(r"^(?:as of|since|starting|effective|from)\s+(?P<since>[^,]{3,40}),\s+", re.IGNORECASE)
+_THEN = r"(?:,\s+|\s+(?=(?:the|my|our|his|her|their|i|we|he|she|they|it)\b))"  # where a time that opens a sentence ends
+_UNTIL_FIRST = re.compile(rf"^(?:until|till|up to)\s+(?P<until>[^,]{{3,40}}?){_THEN}", re.IGNORECASE)
+_SINCE_FIRST = re.compile(
+    rf"^(?:as of|since|starting|effective|from)\s+(?P<since>[^,]{{3,40}}?)(?:\s+on(?:wards?)?)?{_THEN}", re.IGNORECASE
+)
 _TAIL = re.compile(r"[,;]?\s+(?:these days|any ?more|any longer|at the moment|today)$|\b(?:now|currently)\b", re.I)
 _PAST = re.compile(
     r"\b(?:used to|formerly|previously|once|former|previous|no longer|not any ?more|ex-)\b", re.IGNORECASE
@@ -130,7 +134,9 @@ def claim_of(sentence: str, speaker: str = "user") -> Claim | None:
     since = until = None
     if found := _SINCE_FIRST.match(text):
         since, text = found["since"], text[found.end() :]
-    if found := _UNTIL.search(text):
+    if found := _UNTIL_FIRST.match(text):
+        until, text = found["until"], text[found.end() :]
+    elif found := _UNTIL.search(text):
         until, text = found["until"], text[: found.start()] + text[found.end() :]
     if found := _SINCE.search(text):
         since, text = found["since"] or found["from"], text[: found.start()] + text[found.end() :]

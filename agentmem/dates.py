@@ -127,11 +127,26 @@ def dated(draft: Draft, now: float) -> Draft:
 def _validity(draft: Draft, claim: Claim, at: float) -> dict[str, Any]:
     """Since when and until when a statement says that it holds."""
     out: dict[str, Any] = {}
-    if claim.since and draft.valid_from is None and (found := named(claim.since, at, ahead=False)):
-        out["valid_from"] = found.start
-    if claim.until and draft.valid_to is None and (found := named(claim.until, at, ahead=True)):
-        out["valid_to"] = found.start
+    if draft.valid_from is None and (since := begins(claim, at)) is not None:
+        out["valid_from"] = since
+    if draft.valid_to is None and (until := ends(claim, at)) is not None:
+        out["valid_to"] = until
     return out
+
+
+def begins(claim: Claim, at: float) -> float | None:
+    """From when a claim says that it holds; "since May" is behind whoever says so at ``at``, "as of May" ahead."""
+    if claim.since is None:
+        return None
+    behind = re.search(rf"\bsince\W+{re.escape(claim.since)}", claim.sentence, re.IGNORECASE) is not None
+    found = named(claim.since, at, ahead=not behind)
+    return None if found is None else found.start
+
+
+def ends(claim: Claim, at: float) -> float | None:
+    """Until when a claim says that it holds."""
+    found = None if claim.until is None else named(claim.until, at, ahead=None if claim.over else True)
+    return None if found is None else found.start
 
 
 def named(words: str, at: float | None, *, ahead: bool | None = None) -> Dated | None:

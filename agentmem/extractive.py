@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agentmem.believing import OVER, Dispute, day_of, disputes
+from agentmem.believing import OVER, Dispute, day_of, disputes, since_of
 from agentmem.contract import Embedder, Vectors
 from agentmem.likeness import (
     Quote,
@@ -67,11 +67,13 @@ class Extractive:
 
         ``now`` (seconds) tells whose time is over and what "last week" means.
         """
-        found = disputes([hit.record for hit in hits], float("-inf") if now is None else now)
+        asked = asked_of(question, now)
+        then = asked.past(now)  # what was said later ended nothing by then
+        told = [hit.record for hit in hits if then is None or since_of(hit.record) < then]
+        found = disputes(told, next((at for at in (then, now) if at is not None), float("-inf")))
         judged = _settled(self.judge(question, hits), found, hits)
         if not judged or judged[0][0].confidence < _ENOUGH:
             return ExtractiveAnswer(NOTHING, (), False, tuple(q for q, _ in judged[:1]))
-        asked = asked_of(question, now)
         floor = _OCCASION if asked.counts else max(_ENOUGH, 0.75 * judged[0][0].confidence)
         enough = [(q, v) for q, v in judged if q.confidence >= floor]
         if asked.is_about_time:

@@ -25,6 +25,7 @@ from agentmem.records import Hit, Query, QueryKind, Recall, Receipt, Record
 from agentmem.redact import redact
 from agentmem.router import Route
 from agentmem.state import State, as_message, hits_of, plain_hit, turn_of
+from agentmem.timing import asked_of
 from agentmem.tools import Asked, MemoryTools, Outcome, offered
 from agentmem.turns import Turn
 from agentmem.writing import Writer
@@ -138,7 +139,7 @@ class Graph:
             limit=limit,
             as_of=asked["as_of"],
             now=self.home.clock.now(),
-            over=no_longer(self.home.journal.records, fused),
+            over=self._over(asked, fused),
         )
         self.emit(
             turn,
@@ -374,6 +375,11 @@ class Graph:
             session=asked["session"],
             thread=asked["thread"],
         )
+
+    def _over(self, asked: Mapping[str, Any], fused: Sequence[Hit]) -> Mapping[str, frozenset[str]]:
+        """What no longer holds; to a question about a time that is over, what has ended since may be the answer."""
+        now = self.home.clock.now()
+        return {} if asked_of(asked["text"], now).past(now) is not None else no_longer(self.home.journal.records, fused)
 
     def _recalls(self, turn: Turn, plain: Sequence[Mapping[str, Any]], as_of: float | None) -> list[Recall]:
         if all(one["memory"] in turn.recalled for one in plain):

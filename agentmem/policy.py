@@ -14,6 +14,7 @@ from typing import Any
 from agentmem.believing import claims_of_record
 from agentmem.claims import Claim, agree, claims_of, contradict, folded_value, same_matter
 from agentmem.contract import RecordReader
+from agentmem.dates import begins
 from agentmem.edit_queue import EDIT
 from agentmem.facts import Learned
 from agentmem.home import Home
@@ -37,7 +38,7 @@ def stated(records: RecordReader, asked: Mapping[str, Any], hits: Sequence[Hit] 
     taken: set[str] = set()
     for claim in claims_of(asked["text"], asked["speaker"] or "user"):
         facts = _facts(records, tuple(asked["namespace"]), claim, known)
-        change = _change(claim, [(fact, said) for fact, said in facts if fact.id not in taken])
+        change = _change(claim, [(fact, said) for fact, said in facts if fact.id not in taken], asked["at"])
         if change.get("target") and change["op"] != "refuse":
             taken.add(change["target"])
         changes.append(change)
@@ -80,8 +81,10 @@ def _read_out(turn: Record, claim: Claim) -> Draft:
     )
 
 
-def superseding(records: RecordReader, draft: Draft) -> Draft:
+def superseding(records: RecordReader, draft: Draft, now: float) -> Draft:
     """The draft with the known facts whose place it takes by its own words ("now", "moved", "no longer")."""
+    if (draft.valid_from or now) > now:
+        return draft
     if draft.kind != "fact" or draft.trust is not Trust.USER or draft.supersedes:
         return draft
     claims = claims_of(draft.body, draft.speaker or "user")
@@ -140,8 +143,9 @@ def _facts(
     return sorted(theirs, key=lambda one: -one[0].created_seq)
 
 
-def _change(claim: Claim, facts: Sequence[tuple[Record, Claim]]) -> Mapping[str, Any]:
-    target = next((fact for fact, said in facts if contradict(claim, said)), None)
+def _change(claim: Claim, facts: Sequence[tuple[Record, Claim]], at: float) -> Mapping[str, Any]:
+    begun = (begins(claim, at) or at) <= at  # "from June on …" leaves what holds until then
+    target = next((fact for fact, said in facts if begun and contradict(claim, said)), None)
     told = {"body": claim.sentence, "subject": claim.subject, "relation": claim.relation, "object": claim.value}
     if claim.over:
         if target is None:

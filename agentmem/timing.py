@@ -6,14 +6,15 @@ when it holds. Chooses among sentences that others found; knows no store and no 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from agentmem.believing import day_of, since_of
-from agentmem.claims import shape
-from agentmem.dates import dates_in, dates_of, interval, spoken
+from agentmem.claims import claim_of, shape
+from agentmem.dates import dates_in, dates_of, interval, named, spoken
 from agentmem.records import Record
 
 T = TypeVar("T")
@@ -25,6 +26,9 @@ _LATEST = re.compile(r"\b(?:latest|most recent(?:ly)?|newest|last(?! name| night
 _FIRST = re.compile(r"\b(?:first time|earliest|originally|(?:did|was|were) .{1,60} first\b)", re.IGNORECASE)
 _WHEN = re.compile(r"\bwhen\b|\bwhat (?:time|day|date|month|year)\b|\bwhich (?:day|month|year)\b|\bhow long\b", re.I)
 _BOUND = re.compile(r"\b(?P<word>before|prior to|until|by|after|since|in|on|during|from)\s+$", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"\b(?:between (?P<first>[^?,]{3,30}?) and|from (?P<start>[^?,]{3,30}?) (?:to|until)) (?P<last>[^?,.]{3,30})"
+)
 _EARLIER, _LATER = ("before", "prior to", "until", "by"), ("after", "since", "from")
 
 
@@ -42,11 +46,17 @@ class Asked:
     def is_about_time(self) -> bool:
         return bool(self.order or self.counts or self.when) or self.at_least is not None or self.less_than is not None
 
+    def past(self, now: float | None) -> float | None:
+        """The end of the time that is asked about, if it is over: what held then is asked for."""
+        return self.less_than if self.less_than is not None and now is not None and self.less_than <= now else None
+
 
 def asked_of(question: str, now: float | None) -> Asked:
     """What of time a question asks; ``now`` is what "last week" counts from."""
     rest, at_least, less_than = question, None, None
-    for found in dates_in(question, now):
+    if (between := _between(question, now)) is not None:
+        rest, at_least, less_than = between
+    for found in dates_in(rest, now):
         place = rest.find(found.text)
         bound = _BOUND.search(rest[:place])
         word = bound["word"].lower() if bound else found.text.lower().partition(" ")[0]
@@ -62,13 +72,28 @@ def asked_of(question: str, now: float | None) -> Asked:
     return Asked(order, counts, _WHEN.search(rest) is not None, at_least, less_than)
 
 
+def _between(question: str, now: float | None) -> tuple[str, float, float] | None:
+    """What a question asks besides, and the bounds that it names both of; a year said once is that of both."""
+    found = _BETWEEN.search(question)
+    if found is None:
+        return None
+    first, last = found["first"] or found["start"], found["last"]
+    year = re.search(r"\b(?:19|20)\d\d\b", last)
+    if year is not None and re.search(r"\d{4}", first) is None:
+        first = f"{first} {year.group()}"
+    since, until = named(first, now, ahead=False), named(last, now, ahead=False)
+    if since is None or until is None or since.start >= until.end:
+        return None
+    return question[: found.start()] + question[found.end() :], since.start, until.end
+
+
 def times_of(record: Record, sentence: str) -> tuple[float, float]:
-    """The interval that a sentence speaks of, [start, end) in seconds."""
+    """The interval that a sentence speaks of, [start, end) in seconds; what it claims goes on until it is ended."""
     for words, iso in dates_of(record.attributes):
         if words in sentence:
             return interval(iso)
     at = since_of(record)
-    return at, at + 1.0
+    return at, math.inf if claim_of(sentence) is not None else at + 1.0
 
 
 def in_order(asked: Asked, items: Sequence[T], place: Callable[[T], Place]) -> list[T]:
@@ -92,9 +117,11 @@ def occasions(items: Sequence[T], place: Callable[[T], Place]) -> list[T]:
 
 
 def date_said(record: Record, sentence: str, *, when: bool) -> str:
-    """The date that a sentence means, in words: of "yesterday", or for a question of when that names none; or ""."""
+    """The date that a sentence means, in words: of "yesterday", its end, or for a question of when that names none."""
     found = [(words, spoken(iso)) for words, iso in dates_of(record.attributes) if words in sentence]
     told = [_told(words, meant) for words, meant in found if re.search(r"\d{4}", words) is None]
+    if record.valid_to is not None and not found:
+        told.append(f"until {day_of(record.valid_to)}")
     if told or found or not when or record.kind == "turn" or shape(sentence) == "time":
         return "; ".join(told)
     return (

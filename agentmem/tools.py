@@ -118,7 +118,8 @@ class MemoryTools:
             speaker=asked.speaker,
             attributes={"turn": asked.turn},
         )
-        draft = superseding(self._agent.home.journal.records, dated(draft, self._agent.home.clock.now()))
+        now = self._agent.home.clock.now()
+        draft = superseding(self._agent.home.journal.records, dated(draft, now), now)
         return self._write(draft, "remember", record_id, "remembered")
 
     def _correct(self, asked: Asked, record_id: str, id: str, text: str) -> Outcome:

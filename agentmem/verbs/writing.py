@@ -70,7 +70,7 @@ class WritingVerbs(ReadingVerbs):
         now = self.home.clock.now()
         prepared = [dated(draft, now) for draft in drafts]
         if verb == "remember" and actor == PERSON:
-            prepared = [superseding(self.home.journal.records, draft) for draft in prepared]
+            prepared = [superseding(self.home.journal.records, draft, now) for draft in prepared]
         receipt = self.home.write(prepared, verb=verb, actor=actor, status=status)
         if not waits:
             self._observe(receipt)

@@ -10,7 +10,7 @@ import pytest
 
 from agentmem import Agent
 from agentmem.believing import disputes, outdated_edits
-from agentmem.records import Record, Trust
+from agentmem.records import Draft, Record, Trust
 from agentmem.testing.fakes import SettableClock
 
 
@@ -112,3 +112,46 @@ def test_what_a_record_took_the_place_of_is_told_when_a_change_is_asked_for(agen
     clock.advance(days=300)
     assert "Pier 4" not in agent.ask("Where is the harbour office?").text  # old news, nobody asks
     assert "(until 11 March 2024: Pier 4)" in agent.ask("Where was the harbour office before?").text
+
+
+def test_each_of_several_changes_ends_what_it_took_the_place_of() -> None:
+    rome = _fact("rome", "The office is in Rome.", "2021-05-01")
+    milan = _fact("milan", "The office moved to Milan.", "2022-05-01")
+    turin = _fact("turin", "The office moved to Turin.", "2023-05-01")
+    told = {d.lost.record.id: d.sentence for d in disputes([rome, milan, turin], _at("2024-01-01"))}
+    assert told == {"rome": "until 1 May 2022: Rome", "milan": "until 1 May 2023: Milan"}
+
+
+def test_what_is_yet_to_come_is_not_believed_before_its_day() -> None:
+    now = _fact("now", "The office is at Pier 4.", "2024-01-01")
+    soon = _fact("soon", "From 1 June on the office is at Pier 6.", "2024-05-01")
+    (found,) = disputes([now, soon], _at("2024-05-02"))
+    assert (found.holds.record.id, found.sentence) == ("now", "from 1 June 2024: Pier 6")
+    (found,) = disputes([now, soon], _at("2024-06-02"))
+    assert (found.holds.record.id, found.sentence) == ("soon", "until 1 June 2024: Pier 4")
+
+
+def test_what_a_turn_says_to_be_so_until_a_day_is_over_after_it() -> None:
+    shelter = _fact("over", "Until 1 March 2024 the library is in the school.", "2024-01-10")
+    usual = _fact("usual", "The library is in Elm Street.", "2024-01-10")
+    (found,) = disputes([shelter, usual], _at("2024-04-01"))
+    assert found.holds.record.id == "usual"
+
+
+def test_a_question_about_a_time_that_is_over_is_answered_with_what_held_then(
+    agent: Agent, clock: SettableClock
+) -> None:
+    for year, said in ((2021, "The office is in Rome."), (2022, "The office moved to Milan."), (2023, "It is cold.")):
+        clock.set(_at(f"{year}-05-01"))
+        agent.ask(said)
+    clock.set(_at("2023-06-01"))
+    agent.ask("The office moved to Turin.")
+    clock.set(_at("2024-05-01"))
+    assert "Turin" in agent.ask("Where is the office now?").text.partition("(until")[0]
+    assert "Milan" in agent.ask("Where was the office in 2022?").text.partition("(until")[0]
+    assert "Rome" in agent.ask("Where was the office in March 2022?").text.partition("(until")[0]
+
+
+def test_the_end_that_was_written_with_a_fact_is_told(agent: Agent) -> None:
+    agent.remember_many([Draft(body="The summer office is at Pier 4.", valid_to=_at("2023-09-01"))])
+    assert "(until 1 September 2023)" in agent.ask("Where is the summer office?").text

@@ -101,6 +101,25 @@ def test_a_question_tells_its_bounds_and_order() -> None:
     assert not asked_of("Where is the office?", MONDAY).is_about_time
 
 
+@pytest.mark.parametrize(
+    ("question", "since", "until"),
+    [
+        ("What did I read before 2022?", None, "2022-01-01"),
+        ("What did I read after March?", "2023-04-01", None),
+        ("Who did I meet between May and July 2022?", "2022-05-01", "2022-08-01"),
+        ("Who did I meet from 3 May to 5 May 2022?", "2022-05-03", "2022-05-06"),
+        ("Who did I meet between the two shops?", None, None),
+    ],
+)
+def test_a_question_tells_between_which_times_it_asks(question: str, since: str | None, until: str | None) -> None:
+    asked = asked_of(question, MONDAY)
+    days = [
+        None if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+        for at in (asked.at_least, asked.less_than)
+    ]
+    assert days == [since, until]
+
+
 @pytest.fixture
 def swimmer(tmp_path: Path) -> Iterator[Agent]:
     clock = SettableClock(MONDAY)

@@ -99,3 +99,10 @@ def test_what_was_replaced_does_not_speak_again_when_its_successor_goes(agent: A
     newer = agent.remember("The harbour office is now at Pier 6.").record_id
     agent.retract(newer)
     assert "Pier 4" not in agent.ask("Where is the harbour office?").text
+
+
+def test_what_is_yet_to_come_does_not_take_the_place_of_what_holds(agent: Agent) -> None:
+    old = agent.remember("The harbour office is at Pier 4.").record_id
+    agent.ask("Starting in June 2099, the harbour office is at Pier 6.")
+    agent.remember("As of 1 July 2099 the harbour office is now at Pier 9.")
+    assert agent.show(old).status is Status.ACTIVE
