@@ -156,8 +156,8 @@ def _kept(old: Sequence[Hit], new: Sequence[Hit]) -> int:
 def compare(memory: Memory, before: Searches, after: Searches) -> str:
     """Why two searches differ, in a few words, or nothing when they are the same.
 
-    Exact memories must give the same records with the same scores (to 1e-4); APPROXIMATE ones 98 % of the records, where
-    of several that tie for the last place any will do.
+    Exact memories must give the same records with the same scores (to 1e-4); APPROXIMATE ones 98 % of the records,
+    where of several that tie for the last place any will do.
     """
     if Capability.APPROXIMATE in memory.capabilities:
         wanted = sum(len(hits) for hits in before)
