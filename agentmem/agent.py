@@ -118,9 +118,11 @@ class Agent(HomeVerbs, WeightVerbs, TalkingVerbs):
             if self._users > 0:
                 return
             _OPEN.pop(self.home.folder, None)
-        if self._loop is not None:
-            self._loop.close()
-        self.home.close()
+        try:
+            if self._loop is not None:
+                self._loop.close()
+        finally:
+            self.home.close()
 
     async def aclose(self) -> None:
         """The async twin of `close`."""

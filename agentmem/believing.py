@@ -19,6 +19,8 @@ from agentmem.sentences import sentences
 OVER = "over"
 """Attribute of a shown record: its sentences that no longer hold, so that none of them speaks."""
 
+SUMMARY = "summary"
+"""The kind of what a model made of a session's turns."""
 _RANK = {Trust.USER: 3, Trust.TOOL: 1, Trust.DOCUMENT: 1, Trust.AGENT: 0}
 _ECHO = "assistant"  # what the agent answered rests on other records and states nothing of its own
 
@@ -106,14 +108,19 @@ def speaker_of(record: Record) -> str:
 
 
 def statements(records: Iterable[Record]) -> list[Statement]:
-    """What live records claim; the agent's own answers claim nothing."""
+    """What live records claim; the agent's own answers claim nothing, nor do summaries of what claims it."""
     found: list[Statement] = []
     for record in records:
-        if not record.is_live or record.attributes.get("role") == _ECHO:
+        if not record.is_live or record.attributes.get("role") == _ECHO or is_summary(record):
             continue
         over = record.attributes.get(OVER, ())
         found += [Statement(record, claim) for claim in claims_of_record(record) if claim.sentence not in over]
     return found
+
+
+def is_summary(record: Record) -> bool:
+    """Whether a record sums up others, which are what there is to believe or not."""
+    return record.kind == SUMMARY and bool(record.derived_from)
 
 
 def claims_of_record(record: Record) -> tuple[Claim, ...]:

@@ -22,12 +22,14 @@ from agentmem.graph import Graph
 from agentmem.records import Event as MemoryEvent
 from agentmem.records import Namespace
 from agentmem.state import new_turn
+from agentmem.summarising import Summariser
 from agentmem.turns import Lanes, Turn
 
 if TYPE_CHECKING:
     from agentmem.agent import Agent
     from agentmem.checkpoints import OpenTurn, TurnStore
 
+_THREADS = 256  # whose sessions end with the loop; what is left out of a busy server is due at its next idle time
 _LEAVE_S = 5.0  # how long a listener that leaves waits for the turn to be written down
 
 
@@ -46,18 +48,23 @@ class Loop:
         self._workers: dict[str, threading.Thread] = {}
         self.session = uuid.uuid4().hex[:12]  # turns without a session of their own are of this one
         self._spoken: set[Namespace] = set()  # where this session has turns
+        self._sessions: dict[tuple[Namespace, str], str] = {}  # of the threads last spoken in
+        self._summariser = Summariser(self._home)
 
     def close(self) -> None:
-        """Cancel what runs, wait for it to be written down, and let go of the checkpoints."""
+        """Cancel what runs, wait for it to be written down, end the sessions, and let go of the checkpoints."""
         self.cancel()
         for worker in list(self._workers.values()):
             worker.join(_LEAVE_S)
-        for namespace in self._spoken:
-            self.end_session(self.session, namespace=namespace)
-        self._spoken.clear()
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        try:
+            for namespace in self._spoken:
+                self._tell_ended(self.session, namespace)
+            self._summariser.close([(*place, session) for place, session in self._sessions.items()])
+        finally:  # whoever waits for a model may interrupt it
+            self._spoken.clear()
+            if self._store is not None:
+                self._store.close()
+                self._store = None
 
     @property
     def graph(self) -> Any:
@@ -199,9 +206,27 @@ class Loop:
         return found
 
     def end_session(self, session: str, *, namespace: Namespace = ()) -> None:
-        """Tell the memories that a session is over, so that they may tidy up."""
+        """Tell the memories that a session is over, so that they may tidy up, and have it summarised meanwhile."""
+        self._tell_ended(session, namespace)
+        threads = [thread for thread, _, _ in self._home.journal.records.threads(namespace=namespace)]
+        self._summariser.start([(namespace, thread, session) for thread in threads])
+
+    def _tell_ended(self, session: str, namespace: Namespace) -> None:
         self._home.observe(MemoryEvent(kind="session_end", namespace=namespace, data={"session": session}))
         self._home.maintain("session")
+
+    def _note_session(self, asked: Mapping[str, Any]) -> None:
+        """A new session of a thread ends the one before; the first of all may follow one of an earlier process."""
+        namespace, thread, session = tuple(asked["namespace"]), asked["thread"], asked["session"]
+        if session == self.session:
+            self._spoken.add(namespace)
+        with self._lock:
+            is_first, before = not self._sessions, self._sessions.pop((namespace, thread), None)
+            self._sessions[namespace, thread] = session
+            if len(self._sessions) > _THREADS:
+                del self._sessions[next(iter(self._sessions))]
+        if is_first or before not in (None, session):
+            self._summariser.start()
 
     # ---- one turn
 
@@ -245,8 +270,7 @@ class Loop:
             assert turn.answer is not None, "write_back is the last node of every path"
             if kept:
                 self._turn_store().end(turn.id)
-                if asked["session"] == self.session:
-                    self._spoken.add(tuple(asked["namespace"]))
+                self._note_session(asked)
             self._tell(turn, events.Answered, answer=turn.answer)
         except BaseException as error:  # the worker's end: handed to whoever asked
             if begun and self._store is not None:

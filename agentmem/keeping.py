@@ -2,7 +2,7 @@
 
 The owner of the views applies what other processes append, so that theirs have little to answer on their own; a
 process that is not the owner becomes it when the owner is gone. When nothing has happened for a while memories may tidy
-up. It knows homes, no protocol.
+up; sessions that have been quiet for long enough are summarised. It knows homes, no protocol.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import time
 from agentmem.contract import Capability
 from agentmem.errors import AgentmemError
 from agentmem.home import Home
+from agentmem.summarising import Summariser
+
+_SESSIONS_S = 600.0  # how often it is looked for sessions that are over
 
 
 class Keeper:
@@ -25,6 +28,7 @@ class Keeper:
         self._home = home
         self._every_s, self._idle_s = every_s, idle_s
         self._ended = threading.Event()
+        self._summariser = Summariser(home)
         self._thread = threading.Thread(target=self._keep, name="agentmem-keeper", daemon=True)
 
     def start(self) -> Keeper:
@@ -33,11 +37,13 @@ class Keeper:
 
     def close(self) -> None:
         self._ended.set()
+        self._summariser.close()
         self._thread.join(10.0)
 
     def _keep(self) -> None:
         self._warm()
         seen, since, tidied = -1, time.monotonic(), False
+        looked = since
         while not self._ended.wait(self._every_s):
             try:
                 if self._home.readonly or not self._home.take_ownership():
@@ -49,6 +55,9 @@ class Keeper:
                 elif not tidied and time.monotonic() - since > self._idle_s:
                     self._home.maintain("idle")
                     tidied, seen = True, self._home.journal.records.head()
+                if time.monotonic() - looked > _SESSIONS_S:
+                    looked = time.monotonic()
+                    self._summariser.start()
             except AgentmemError as error:
                 self._home.emit("fault", {"memory": "keeper", "error": str(error)})
 

@@ -11,19 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentmem.believing import claims_of_record
+from agentmem.believing import claims_of_record, is_summary
 from agentmem.claims import Claim, agree, claims_of, contradict, folded_value, same_matter
+from agentmem.consent import grounded, touches
 from agentmem.contract import RecordReader
 from agentmem.dates import begins
 from agentmem.edit_queue import EDIT
 from agentmem.facts import Learned
 from agentmem.home import Home
 from agentmem.journal.reader import Reader
-from agentmem.records import Draft, Hit, Record, Status, Trust
+from agentmem.records import Draft, Hit, Link, Record, Status, Trust
 from agentmem.sentences import QUESTION_MARKS, STOP_WORDS, sentences, words
+from agentmem.summaries import RESTS
 
 REFUSED = "refused"
 """The attribute of a turn's trace that says what was not kept as a fact, and why: [{"reason", "of"}], ids only."""
+_ALIKE = 0.75  # of a fact's words, from which a sentence says the same in other words
 KNOWN, EMPTY = "it is known already", "it says nothing"
 _CHITCHAT = frozenset(
     "ok okay thanks thank hi hello hey yes no yep nope sure great cool nice good fine bye morning evening night wow "
@@ -95,11 +98,35 @@ def superseding(records: RecordReader, draft: Draft, now: float) -> Draft:
 
 
 def no_longer(records: Reader, hits: Sequence[Hit]) -> dict[str, frozenset[str]]:
-    """The sentences of recalled turns that no longer hold: the facts read out of them were replaced or retracted."""
+    """The sentences of recalled turns and summaries that no longer hold.
+
+    The facts read out of a turn were replaced or retracted; a sentence of a summary repeats such a fact of a turn that
+    it rests on.
+    """
     turns = [hit.record_id for hit in hits if hit.record.kind == "turn"]
+    told = [hit.record for hit in hits if is_summary(hit.record) and hit.record.attributes.get(RESTS)]
+    rested = {i for record in told for rests in record.attributes[RESTS] for i in rests}
+    lost = _lost(records, sorted({*turns, *rested}))
+    out = {i: frozenset(fact.body for fact in lost[i]) for i in turns if i in lost}
+    for record in told if lost else ():
+        pairs = zip(sentences(record.body), record.attributes[RESTS], strict=False)
+        ended = frozenset(said for said, rests in pairs if _repeats_any(records, said, rests, lost))
+        if ended:
+            out[record.id] = ended
+    return out
+
+
+def outlived(records: Reader, said: Sequence[tuple[str, Sequence[str]]]) -> list[bool]:
+    """For each sentence with the turns that it rests on whether it repeats what no longer holds."""
+    lost = _lost(records, sorted({i for _, rests in said for i in rests}))
+    return [_repeats_any(records, sentence, rests, lost) for sentence, rests in said]
+
+
+def _lost(records: Reader, turns: Sequence[str]) -> dict[str, list[Record]]:
+    """The facts read out of each turn that were replaced or retracted and do not stand otherwise."""
     if not turns:
         return {}
-    out: dict[str, set[str]] = {}
+    out: dict[str, list[Record]] = {}
     standing: set[tuple[str, str]] = set()
     for fact in records.get_many(sorted(records.child_ids(turns))).values():
         if fact.kind != "fact" or not fact.attributes.get("extracted"):
@@ -108,8 +135,30 @@ def no_longer(records: Reader, hits: Sequence[Hit]) -> dict[str, frozenset[str]]
             if fact.is_live:
                 standing.add((turn, fact.body))
             elif fact.status in (Status.SUPERSEDED, Status.RETRACTED):
-                out.setdefault(turn, set()).add(fact.body)
-    return {turn: frozenset(s for s in said if (turn, s) not in standing) for turn, said in out.items()}
+                out.setdefault(turn, []).append(fact)
+    return {turn: [f for f in facts if (turn, f.body) not in standing] for turn, facts in out.items()}
+
+
+def _repeats_any(records: RecordReader, sentence: str, rests: Sequence[str], lost: Mapping[str, list[Record]]) -> bool:
+    return any(_repeats(records, sentence, fact) for turn in rests for fact in lost.get(turn, ()))
+
+
+def _repeats(records: RecordReader, sentence: str, fact: Record) -> bool:
+    """Whether a sentence in other words says what a fact said that is over, and not also what holds instead."""
+    value = _value(fact)
+    if not value:
+        return grounded(fact.body, sentence, _ALIKE)
+    if not agree(value, sentence) or not touches(fact.body.replace(value, " "), sentence):
+        return False
+    same = records.find(namespace=fact.namespace, kinds=("fact",), subject=fact.subject) if fact.subject else ()
+    instead = Link("supersedes", fact.id)
+    now = [_value(one) for one in same if one.relation == fact.relation or instead in one.links]
+    return not any(other and agree(other, sentence) and not agree(other, value) for other in now)
+
+
+def _value(fact: Record) -> str:
+    claims = () if fact.object else claims_of_record(fact)
+    return fact.object or (claims[0].value if claims else "")
 
 
 def says_nothing(text: str) -> bool:

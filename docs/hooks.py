@@ -13,6 +13,7 @@ from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from pydantic import BaseModel
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
@@ -20,6 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 import picture  # noqa: E402 (found by the line before)
 
 from agentmem.cli.main import build_parser  # noqa: E402
+from agentmem.sessions import SummarySettings  # noqa: E402
 from agentmem.settings import BudgetSettings, Settings  # noqa: E402
 
 
@@ -76,7 +78,12 @@ def settings_page() -> str:
         "before the default. On the command line `--set NAME=VALUE` and `--set MEMORY.NAME=VALUE`. A misspelt name is "
         "an error that lists the right ones. Each memory has a section of its own, described on its page.",
     ]
-    for title, model in (("Settings of a home", Settings), ("`budget`: what one turn may spend", BudgetSettings)):
+    tables: tuple[tuple[str, type[BaseModel]], ...] = (
+        ("Settings of a home", Settings),
+        ("`budget`: what one turn may spend", BudgetSettings),
+        ("`summaries`: sessions summed up by the chat model", SummarySettings),
+    )
+    for title, model in tables:
         lines += ["", f"## {title}", "", "| name | type | default | meaning |", "|---|---|---|---|"]
         for name, known in model.model_fields.items():
             kind = inspect.formatannotation(known.annotation).replace("typing.", "").replace("|", "or")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TextIO
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TextIO
 
 from agentmem import events
 from agentmem.agent import Agent
@@ -22,7 +22,10 @@ def main(arguments: list[str], options: Options) -> int:
     parser.add_argument("--incognito", action="store_true", help="write nothing down")
     chosen = parser.parse_args(arguments)
     with options.open() as agent:
-        return PlainChat(agent, sys.stdin, sys.stdout, incognito=chosen.incognito).run()
+        chat = PlainChat(agent, sys.stdin, sys.stdout, incognito=chosen.incognito)
+        code = chat.run()
+        agent.home.watchers.append(chat.leaving)
+        return code
 
 
 class PlainChat:
@@ -104,6 +107,13 @@ class PlainChat:
                     again = " (/resume or /discard)" if event.resumable else ""
                     after.append(f"  ! {event.error}{again}")
         self._say("\n" + "\n".join(after) if after else "")
+
+    def leaving(self, kind: str, told: Mapping[str, Any]) -> None:
+        """What is done while the home is closed, where it may take a while, and what fails then."""
+        if kind == "summarising":
+            self._say("summarising this session … (ctrl+c leaves it for later)")
+        elif kind == "fault":
+            self._say(f"! {told.get('memory')}: {told.get('error')}")
 
     def _say(self, text: str) -> None:
         self._target.write(text + "\n")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agentmem.cli.options import SHORT, Options, clock_text, columns, moment, shortened
 from agentmem.records import Record, Status
+from agentmem.summaries import RESTS
 
 Command = Callable[[str, str], argparse.ArgumentParser]
 
@@ -146,12 +147,19 @@ def _show(options: Options, arguments: argparse.Namespace) -> int:
         ("derived from", ", ".join(i[:SHORT] for i in record.derived_from)),
         ("led to", ", ".join(f"{c.id[:SHORT]} ({c.kind})" for c in children)),
         ("links", ", ".join(f"{link.relation} {link.target[:SHORT]}" for link in record.links)),
-        ("attributes", ", ".join(f"{k}={v}" for k, v in record.attributes.items())),
+        *((f"sentence {n} from", ", ".join(i[:SHORT] for i in rests)) for n, rests in enumerate(_rests(record), 1)),
+        ("attributes", ", ".join(f"{k}={v}" for k, v in record.attributes.items() if k != RESTS)),
         ("recalled", f"{hits} times, last {clock_text(last)}" if hits else None),
     ]
     text = columns([(name, str(value)) for name, value in fields if value])
     options.print({"record": record, "children": [c.id for c in children], "hits": hits}, f"{record.body}\n\n{text}")
     return 0
+
+
+def _rests(record: Record) -> Sequence[Sequence[str]]:
+    """The turns that each sentence of a summary rests on."""
+    kept = record.attributes.get(RESTS)
+    return kept if isinstance(kept, list) else ()
 
 
 def _valid(record: Record) -> str | None:

@@ -1,4 +1,4 @@
-"""Commands that write: ingest, remember, correct, retract, archive, restore, purge, undo, approve, refuse."""
+"""Commands that write: ingest, remember, correct, retract, archive, restore, purge, undo, approve, summarise …"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from agentmem.cli.options import SHORT, Options, moment, shortened
+from agentmem.cli.options import SHORT, Options, columns, moment, shortened
 from agentmem.errors import BadInput
 from agentmem.records import Receipt
 
@@ -63,6 +63,13 @@ def register(command: Command) -> None:
     refuse.add_argument("id")
     refuse.add_argument("--reason", default="")
     refuse.set_defaults(handler=_refuse)
+
+    summarise = command("summarise", "Have the chat model summarise the sessions that are due, or one.")
+    summarise.add_argument("session", nargs="?", help="this one, however short it is")
+    summarise.add_argument(
+        "--why", action="store_true", help="only tell which sessions are due, and why others are not"
+    )
+    summarise.set_defaults(handler=_summarise)
 
 
 def receipt_text(receipt: Receipt) -> str:
@@ -159,4 +166,25 @@ def _refuse(options: Options, arguments: argparse.Namespace) -> int:
     with options.open() as agent:
         receipt = agent.refuse(arguments.id, reason=arguments.reason)
     options.print(receipt, receipt_text(receipt))
+    return 0
+
+
+def _summarise(options: Options, arguments: argparse.Namespace) -> int:
+    from agentmem.sessions import look
+
+    with options.open() as agent:
+        if arguments.why:
+            found = list(look(agent.home, agent.namespace, session=arguments.session))
+            told = [(*one.key, one.turns, len(one.due), list(one.reasons)) for one in found]
+            names = ("namespace", "thread", "session", "turns", "due", "reasons")
+            rows = [
+                (session, thread, "/".join(place), f"{turns} turns", "; ".join([*(["due"] if due else []), *reasons]))
+                for place, thread, session, turns, due, reasons in told
+            ]
+            data = [dict(zip(names, one, strict=True)) for one in told]
+            options.print(data, columns(rows) if rows else "no session has turns yet")
+            return 0
+        receipts = agent.summarise(arguments.session)
+    nothing = "no session is due; 'agentmem summarise --why' tells why"
+    options.print(receipts, "\n".join(receipt_text(receipt) for receipt in receipts) or nothing)
     return 0

@@ -11,6 +11,7 @@ from agentmem.journal.engine import reading
 from agentmem.journal.journal import Journal
 from agentmem.journal.schema import records
 from agentmem.records import Namespace, Record, Status
+from agentmem.summaries import MADE
 
 OUTDATED_EDIT = "outdated edit"
 _TURNS = 200  # turns whose refusals are told
@@ -90,12 +91,13 @@ def _stale(journal: Journal, now: float, namespace: Namespace) -> list[Finding]:
 
 
 def _refused(journal: Journal, namespace: Namespace) -> list[Finding]:
-    """What the last turns said that was not kept as a fact, and why; the turns themselves are."""
+    """What the last turns said that was not kept as a fact or in a summary, and why; the turns themselves are."""
     out = []
     for trace in journal.records.find(namespace=namespace, kinds=("trace",), newest_first=True, limit=_TURNS):
         for refused in trace.attributes.get("refused", ()):
             of = refused["of"]
-            text = f"not kept as a fact: {refused['reason']}" + (f" (record {of[:12]})" if of else "")
+            where = "in a summary" if MADE in trace.attributes else "as a fact"
+            text = f"not kept {where}: {refused['reason']}" + (f" (record {of[:12]})" if of else "")
             said = trace.derived_from[:1]
             out.append(Finding("refused", text, (*said, *((of,) if of else ()))))
     return out

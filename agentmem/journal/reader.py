@@ -15,7 +15,7 @@ from agentmem.journal.engine import reading
 from agentmem.journal.prepared import Prepared
 from agentmem.journal.recent import Recent
 from agentmem.journal.schema import changes, derivations, records, touches, transactions, versions
-from agentmem.records import HistoryEntry, Namespace, Record, Status
+from agentmem.records import HistoryEntry, Namespace, Record, Status, namespace_of
 
 _PAGE = 1000
 _MANY = 400  # ids in one statement, below every engine's limit of bound values
@@ -211,6 +211,42 @@ class Reader:
             query = query.where(scope)
         with reading(self._engine) as connection:
             return [(row[0], int(row[1]), float(row[2])) for row in connection.execute(query)]
+
+    def sessions(
+        self, *, namespace: Namespace = (), newest: int | None = None
+    ) -> list[tuple[tuple[Namespace, str, str], int, float]]:
+        """Sessions with live turns, the one last spoken in first: ((namespace, thread, session), turns, last time).
+
+        ``newest``: only as far as that many turns of all back.
+        """
+        query = sa.select(records).where(
+            records.c.kind == "turn", records.c.status == Status.ACTIVE.value, records.c.session != ""
+        )
+        scope = in_namespace(records.c.namespace, namespace)
+        if scope is not None:
+            query = query.where(scope)
+        if newest is not None:
+            query = query.order_by(records.c.created_seq.desc()).limit(newest)
+        turns = query.subquery()
+        place = (turns.c.namespace, turns.c.thread, turns.c.session)
+        grouped = sa.select(*place, sa.func.count(), sa.func.max(turns.c.created_at)).group_by(*place)
+        with reading(self._engine) as connection:
+            rows = connection.execute(grouped.order_by(sa.func.max(turns.c.created_seq).desc())).all()
+        return [((namespace_of(row[0]), row[1], row[2]), int(row[3]), float(row[4])) for row in rows]
+
+    def summarised(self, *, namespace: Namespace = ()) -> dict[tuple[Namespace, str, str], int]:
+        """The sessions with live summaries: (namespace, thread, session) -> the place in the journal of the last."""
+        place = (records.c.namespace, records.c.thread, records.c.session)
+        query = (
+            sa.select(*place, sa.func.max(records.c.created_seq))
+            .where(records.c.kind == "summary", records.c.status == Status.ACTIVE.value)
+            .group_by(*place)
+        )
+        scope = in_namespace(records.c.namespace, namespace)
+        if scope is not None:
+            query = query.where(scope)
+        with reading(self._engine) as connection:
+            return {(namespace_of(row[0]), row[1], row[2]): int(row[3]) for row in connection.execute(query)}
 
     def history(self, record_id: str) -> list[HistoryEntry]:
         """Every change of the record, oldest first."""

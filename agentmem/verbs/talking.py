@@ -1,4 +1,4 @@
-"""Verbs of conversation: asking, streaming, acting with tools, cancelling and resuming turns."""
+"""Verbs of conversation: asking, streaming, acting with tools, cancelling and resuming turns, summing sessions up."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agentmem.conversation import Loop
     from agentmem.events import Answer
     from agentmem.events import Event as LoopEvent
+    from agentmem.records import Receipt
 
 
 class TalkingVerbs(Handle):
@@ -84,6 +85,16 @@ class TalkingVerbs(Handle):
         """Finish a turn that was cut off (its process died), or discard it."""
         return self.loop.resume(thread or self.thread, discard=discard)
 
+    def summarise(self, session: str | None = None, *, namespace: Sequence[str] | str | None = None) -> list[Receipt]:
+        """Have the chat model summarise the sessions that are due, or one; a receipt for each summary.
+
+        Also done by itself when a session is over (section ``[summaries]``). A summary derives from its turns, so it
+        goes when one of them changes, and is due again; `agentmem.sessions.look` tells what is due and why not.
+        """
+        from agentmem.summarising import summarise
+
+        return summarise(self.home, self._scope(namespace), session=session)
+
     def _turn(self, keywords: dict[str, Any]) -> dict[str, Any]:
         keywords["namespace"] = self._scope(keywords.get("namespace"))
         keywords["thread"] = keywords.get("thread") or self.thread
@@ -93,3 +104,4 @@ class TalkingVerbs(Handle):
 
     aact = twin(act)
     aresume = twin(resume)
+    asummarise = twin(summarise)
