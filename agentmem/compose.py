@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from agentmem.believing import OVER, Dispute, disputes
+from agentmem.believing import OVER, Dispute, day_of, disputes, is_summary, since_of
 from agentmem.contract import RecordReader
 from agentmem.models.protocol import estimate_tokens
 from agentmem.records import Hit, Record, Source, Status, Trust
@@ -63,8 +63,7 @@ def compose(
             dropped.append(f"{hit.record_id[:12]}: what it says no longer holds")
             continue
         if ended:
-            marked = {**hit.record.attributes, OVER: sorted(ended)}
-            hit = replace(hit, record=replace(hit.record, attributes=marked))
+            hit = replace(hit, record=_without(hit.record, ended))
         twin = next((other for other in kept if _same(hit.record, other.record)), None)
         if twin is not None:
             dropped.append(f"{hit.record_id[:12]}: says the same as {twin.record_id[:12]}")
@@ -74,8 +73,16 @@ def compose(
     return replace(_within(chosen, budget_tokens, dropped), disputes=tuple(found))
 
 
+def _without(record: Record, ended: frozenset[str]) -> Record:
+    """The record with its sentences that no longer hold marked; a summary loses them, what was said stays whole."""
+    marked = replace(record, attributes={**record.attributes, OVER: sorted(ended)})
+    if not is_summary(record):
+        return marked
+    return replace(marked, body=" ".join(s for s in sentences(record.body) if s not in ended))
+
+
 def _rests_on(record: Record) -> tuple[str, ...]:
-    return record.derived_from if record.kind == "turn" else ()
+    return record.derived_from if record.kind == "turn" or is_summary(record) else ()
 
 
 def _fault(hit: Hit, record: Record | None, parents: dict[str, Record], question: str) -> str:
@@ -89,7 +96,7 @@ def _fault(hit: Hit, record: Record | None, parents: dict[str, Record], question
     gone = [p for i in _rests_on(record) if (p := parents.get(i)) is None or not p.is_live]
     if record.trust is Trust.AGENT and gone:
         state = gone[0].status.value if gone[0] is not None else Status.PURGED.value
-        return f"an earlier answer that rests on what is {state} now"
+        return f"{'a summary' if is_summary(record) else 'an earlier answer'} that rests on what is {state} now"
     return ""
 
 
@@ -169,6 +176,8 @@ def fenced(hits: Sequence[Hit], fence: str) -> str:
 
 def source_of(record: Record) -> str:
     """Where a record comes from, in words: its file, who said it, when it was said or became true."""
+    if is_summary(record):
+        return f"a summary of the conversation of {record.attributes.get('title') or day_of(since_of(record))}"
     place = next((s.uri for s in record.sources), "")
     said = record.speaker or {Trust.USER: "the user", Trust.AGENT: "you, earlier"}.get(record.trust, "")
     when = record.valid_from if record.valid_from is not None else record.recorded_at

@@ -39,6 +39,7 @@ _ENOUGH = 0.5  # probability from which a sentence is quoted
 _OCCASION = 0.3  # the same for one of several occasions: they are told in ever other words
 _SENTENCES = 48  # judged at most, from the best hits down
 _QUOTES = 3
+_RECOUNTED = 4  # sentences of each summary, the most important first
 _SAME = 0.86  # cosine above which two sentences say the same, so that the newer one leads
 _NO_VECTOR = np.zeros(0, np.float32)
 _PRONOUN = re.compile(r"(?:it|he|she|they|this|that|these|those|its|his|her|their)\b", re.IGNORECASE)
@@ -162,6 +163,15 @@ def _once(judged: Sequence[tuple[Quote, Vectors]]) -> list[tuple[Quote, Vectors]
         if quote.before and before in sure:
             dropped.add(before if quote.confidence > sure[before] else own)
     return [(q, v) for q, v in judged if (q.hit.record_id, q.text) not in dropped]
+
+
+def recounted(hits: Sequence[Hit], limit: int = 8) -> ExtractiveAnswer:
+    """Summaries of sessions as an answer: a line of their first sentences each, in the order in which they were."""
+    kept = sorted(hits[:limit], key=lambda hit: (since_of(hit.record), hit.record_id))
+    quotes = [Quote(" ".join(sentences(hit.record.body)[:_RECOUNTED]), hit, 1.0) for hit in kept]
+    days = [hit.record.attributes.get("title") or day_of(since_of(hit.record)) for hit in kept]
+    lines = [f"{day}: {quote.text} [{n}]" for n, (day, quote) in enumerate(zip(days, quotes, strict=True), 1)]
+    return ExtractiveAnswer("\n".join(lines), tuple(kept), bool(kept), tuple(quotes))
 
 
 def _own_confidence(record: Record) -> float | None:

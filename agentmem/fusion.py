@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from agentmem.contract import Calibration
+from agentmem.lifting import Lift, named_turns
 from agentmem.records import Hit, Recall, Record, Source
 
 _UNDECLARED = Calibration()
 _FAVOUR = 0.1  # of the best score; LoCoMo recall@10 76.2 -> 76.8, multi-hop 39.2 -> 41.0 (0.05: 76.9, 40.4)
+_LIFT = 0.3  # of a summary's score; see `agentmem.lifting`
 _SAME_PLACE = 0.8  # share of a span that lies in a better hit's span, from which the two say the same
 
 
@@ -25,6 +27,7 @@ class _Fused:
     hit: Hit
     score: float
     parts: list[tuple[str, float]]
+    note: str = ""
 
 
 def fuse(
@@ -33,12 +36,14 @@ def fuse(
     k: int,
     calibrations: Mapping[str, Calibration] = MappingProxyType({}),
     favour: Callable[[Record], bool] | None = None,
+    lift: Lift | None = None,
 ) -> list[Hit]:
     """At most ``k`` hits of all recalls, best first, scores from 0 to 1; failed and abstaining memories are left out.
 
     A hit's score is the mean of its levels in the memories that answered, weighted by how much each is trusted with
     records of its kind; a memory that did not bring it counts as level 0. A memory may ask for less than its
-    weight with the signal ``trust`` (0 to 1). ``favour``: records that are lifted a little.
+    weight with the signal ``trust`` (0 to 1). ``favour``: records that are lifted a little. ``lift``: a summary that
+    names turns is no hit, and lifts those.
     """
     answered = [recall for recall in recalls if recall.hits and recall.error is None]
     trusted = [calibrations.get(recall.memory, _UNDECLARED) for recall in answered]
@@ -58,6 +63,8 @@ def fuse(
     if favour is not None and any(favour(entry.hit.record) for entry in found.values()):
         for entry in found.values():
             entry.score = (entry.score + _FAVOUR * favour(entry.hit.record)) / (1 + _FAVOUR)
+    if lift is not None:
+        _lift(found, lift)
     ranked = sorted(found.values(), key=lambda f: (-round(f.score, 6), f.hit.record.id))
     out: list[Hit] = []
     for entry in ranked:
@@ -66,6 +73,23 @@ def fuse(
         if not any(same_source(entry.hit, other) for other in out):
             out.append(_told(entry))
     return out
+
+
+def _lift(found: dict[str, _Fused], lift: Lift) -> None:
+    """Take the summaries that name turns out; those gain by its score, what no summary covers by its own."""
+    gains: dict[str, float] = {}
+    for record_id, entry in list(found.items()):
+        named = named_turns(entry.hit.record)
+        if named is not None:
+            del found[record_id]
+            gains |= {turn: max(entry.score, gains.get(turn, 0.0)) for turn in named}
+    if not gains:
+        return
+    for record_id, entry in found.items():
+        covered = lift.covers(entry.hit.record)
+        gain = gains.get(record_id, 0.0) if covered else entry.score
+        entry.note = f"named in a summary {_LIFT * gain:.2f}" if covered and gain else ""
+        entry.score = (entry.score + _LIFT * gain) / (1 + _LIFT)
 
 
 def min_max(scores: Sequence[float]) -> list[float]:
@@ -91,6 +115,6 @@ def _covers(one: Source, other: Source) -> bool:
 
 def _told(entry: _Fused) -> Hit:
     parts = sorted(entry.parts, key=lambda part: -part[1])
-    why = "; ".join(f"{memory} {value:.2f}" for memory, value in parts)
+    why = "; ".join([*(f"{memory} {value:.2f}" for memory, value in parts), *([entry.note] if entry.note else [])])
     hit = entry.hit
     return Hit(hit.record, round(entry.score, 6), why, hit.path, "+".join(memory for memory, _ in parts))

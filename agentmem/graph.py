@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentmem import events
 from agentmem.answering import Responder
+from agentmem.believing import is_summary
 from agentmem.budget import TurnBudget, charged_to
 from agentmem.compose import compose
 from agentmem.facts import may_state
@@ -377,9 +378,14 @@ class Graph:
         )
 
     def _over(self, asked: Mapping[str, Any], fused: Sequence[Hit]) -> Mapping[str, frozenset[str]]:
-        """What no longer holds; to a question about a time that is over, what has ended since may be the answer."""
+        """What no longer holds; to a question about a time that is over, what has ended since may be the answer.
+
+        Not in a summary: it claims nothing that could be told to have ended.
+        """
         now = self.home.clock.now()
-        return {} if asked_of(asked["text"], now).past(now) is not None else no_longer(self.home.journal.records, fused)
+        if asked_of(asked["text"], now).past(now) is not None:
+            fused = [hit for hit in fused if is_summary(hit.record)]
+        return no_longer(self.home.journal.records, fused)
 
     def _recalls(self, turn: Turn, plain: Sequence[Mapping[str, Any]], as_of: float | None) -> list[Recall]:
         if all(one["memory"] in turn.recalled for one in plain):

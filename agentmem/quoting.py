@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentmem.believing import claims_of_record, day_of, since_of
-from agentmem.extractive import Extractive, ExtractiveAnswer
+from agentmem.believing import claims_of_record, day_of, is_summary, since_of
+from agentmem.extractive import Extractive, ExtractiveAnswer, recounted
 from agentmem.home import Home
 from agentmem.intent import Intent, Wish, parse
 from agentmem.models.protocol import ToolCall
+from agentmem.overview import asks_overview
 from agentmem.records import Hit, Record, Status, Trust
 from agentmem.sentences import content_stems, sentences
 
@@ -80,6 +81,8 @@ class Quoting:
             return _written(self._extractive.tell(intent.text, hits))
         if intent.wish is Wish.FORGET:
             return f"I know nothing about {intent.text} that I could forget.", ()
+        if asks_overview(text) and (sums := [hit for hit in hits if is_summary(hit.record)]):
+            return _written(recounted(sums))
         if intent.wish is Wish.STATE:
             return "I have kept that.", ()
         found = self._extractive.answer(text, hits, now=self._home.clock.now())

@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from agentmem import registry
+from agentmem.believing import SUMMARY
 from agentmem.contract import Calibration, Capability
 from agentmem.errors import BadInput
 from agentmem.fusion import fuse
 from agentmem.home import Home
 from agentmem.hops import hops, leads_on
+from agentmem.lifting import Lift, named_turns
+from agentmem.overview import asks_overview, led, shows_summaries
 from agentmem.records import Hit, Namespace, Query, Recall, Record
 from agentmem.router import Escalates, Route, Router, Situation
 from agentmem.situation import Probes, Situations
@@ -40,6 +44,7 @@ class Reading:
         self._home = home
         self._router: Router | None = None
         self._situations = Situations(home)
+        self._lifts: tuple[tuple[int, Namespace], Lift] | None = None
 
     @property
     def router(self) -> Router:
@@ -79,10 +84,34 @@ class Reading:
         return route, found
 
     def fuse(self, query: Query, recalls: Sequence[Recall], *, k: int) -> list[Hit]:
-        """One ranking of all that came. Whom a question names often said it: their turns count a little more."""
+        """One ranking of all that came. Whom a question names often said it: their turns count a little more.
+
+        Summaries of sessions are in it only when they are asked for; otherwise they lift the turns that they name.
+        """
         named = set(query.text.casefold().replace("'s", " ").replace("’s", " ").split()) if recalls else set()
         kept = [filtered(recall, query) for recall in recalls]
-        return fuse(kept, k=k, calibrations=self.calibrations(), favour=lambda record: _speaks(record, named))
+        lift = None
+        told = (hit.record for recall in kept for hit in recall.hits if hit.record.kind == SUMMARY)
+        if not shows_summaries(query) and any(named_turns(record) is not None for record in told):
+            lift = self._lift(query.namespace)
+        favour = partial(_speaks, named=named)
+        return fuse(kept, k=k, calibrations=self.calibrations(), favour=favour, lift=lift)
+
+    def _lift(self, namespace: Namespace) -> Lift:
+        """Which turns summaries tell of; read again when the journal has grown."""
+        records = self._home.journal.records
+        key = (records.head(), namespace)
+        if self._lifts is None or self._lifts[0] != key:
+            self._lifts = (key, Lift(records.summarised(namespace=namespace)))
+        return self._lifts[1]
+
+    def further(self, query: Query, hits: Sequence[Hit], names: Sequence[str]) -> list[Hit]:
+        """The hits with what they lead to: the summaries that an overview asks for, or those of further hops."""
+        if not asks_overview(query.text):
+            return self._hops(query, hits, names)
+        if query.filters or query.k == 0:
+            return list(hits)
+        return led(query, hits, self._home.journal.records, self._home.clock.now(), k=max(query.k, len(hits)))
 
     def query(
         self,
@@ -126,7 +155,7 @@ class Reading:
         )
         return self._home.recall(deep, names)
 
-    def further(self, query: Query, hits: Sequence[Hit], names: Sequence[str]) -> list[Hit]:
+    def _hops(self, query: Query, hits: Sequence[Hit], names: Sequence[str]) -> list[Hit]:
         """The hits with those of further hops among them, when statements found lead on and the question asks more."""
         if query.k < _LEAST_FOR_HOPS or not leads_on(query.text, hits):
             return list(hits)

@@ -22,7 +22,7 @@ from agentmem.errors import BadInput
 from agentmem.models.protocol import estimate_tokens
 from agentmem.records import Record, Trust
 from agentmem.redact import redact
-from agentmem.sentences import STOP_WORDS, sentences, stem, words
+from agentmem.sentences import QUESTION_MARKS, STOP_WORDS, sentences, stem, words
 from agentmem.settings import explain
 
 MADE = "summary"
@@ -147,7 +147,7 @@ def _checked(text: str, numbers: Sequence[int], citable: Sequence[Record], every
     """The sentence with the turns that it rests on; BadInput says why it is not kept."""
     clean = redact(text).text.strip()
     text = clean[:1].upper() + clean[1:]
-    if not text or text.endswith("?"):
+    if not text or text.endswith(QUESTION_MARKS):
         raise BadInput("it states nothing")
     if len(text) > _LONGEST:
         raise BadInput(f"it is longer than {_LONGEST} characters")

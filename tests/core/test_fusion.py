@@ -7,6 +7,7 @@ import pytest
 from agentmem.contract import Calibration
 from agentmem.fusion import fuse as fuse_declared
 from agentmem.fusion import min_max
+from agentmem.lifting import Lift
 from agentmem.records import Hit, Recall, Record, Source
 
 fuse = partial(
@@ -101,6 +102,34 @@ def test_favoured_records_are_lifted_a_little() -> None:
     lifted = fuse(hits, k=3, favour=lambda record: record.id in "bc")
     assert [h.record.id for h in lifted] == ["b", "a", "c"]
     assert lifted[0].score <= 1.0
+
+
+def _turn(record_id: str, seq: int) -> Record:
+    return Record(id=record_id, kind="turn", body=record_id, thread="t", session="s", created_seq=seq)
+
+
+def test_a_summary_is_no_hit_and_lifts_what_it_names_beside_what_no_summary_covers() -> None:
+    told = {"rests": [["named"], ["elsewhere"]]}
+    summary = Record(id="sum", kind="summary", body="sum", derived_from=("named", "passed over"), attributes=told)
+    turns = [_turn("passed over", 1), _turn("named", 2), _turn("newer", 9)]
+    hits = [Hit(one, score) for one, score in zip((*turns, summary), (0.5, 0.45, 0.4, 1.0), strict=True)]
+    hits.append(Hit(record("a fact"), 0.0))
+    brought = [Recall(memory="bm25", hits=tuple(hits))]
+    plain = fuse(brought, k=3)
+    assert [hit.record.id for hit in plain] == ["sum", "passed over", "named"]
+    found = {hit.record.id: hit for hit in fuse(brought, k=3, lift=Lift({((), "t", "s"): 5}))}
+    assert list(found) == ["named", "newer", "passed over"]
+    assert found["named"].score == pytest.approx((0.45 + 0.3) / 1.3)
+    assert found["named"].why == "bm25 0.45; named in a summary 0.30"
+    assert found["newer"].score == pytest.approx(0.4), "it keeps its place beside what is lifted"
+    assert found["passed over"].score == pytest.approx(0.5 / 1.3)
+
+
+def test_a_summary_that_does_not_say_what_it_rests_on_is_a_hit_like_any_other() -> None:
+    summary = Record(id="sum", kind="summary", body="sum", derived_from=("a",))
+    brought = [Recall(memory="bm25", hits=(Hit(summary, 1.0), Hit(_turn("a", 1), 0.5), Hit(_turn("b", 2), 0.0)))]
+    found = fuse(brought, k=3, lift=Lift({((), "t", "s"): 5}))
+    assert [(hit.record.id, hit.score) for hit in found] == [("sum", 1.0), ("a", 0.5), ("b", 0.0)]
 
 
 def test_a_memory_that_declares_nothing_counts_like_any_other() -> None:
