@@ -2,7 +2,9 @@
 
 A set is a folder with one ``dev.json`` (or the JSON file itself).
 Conversations: ``{conversations: [{id, sessions: [{id, date, turns: [{id, speaker, text, image_caption?}]}],
-questions: [{question, category, evidence: [turn id]}]}]}``.
+questions: [{question, category, evidence: [turn id]}]}]}``, and what somebody derived from the turns, where there is
+any: ``session_summary: {session_1_summary: text}`` (the first session's) and
+``observation: {session_1_observation: {speaker: [[text, turn id or several]]}}``.
 Corpus: ``{corpus: [{id, title, text}], questions: [{question, type, gold: [passage id]}],
 openie?: {passage id: {entities, triples}}}``.
 """
@@ -11,17 +13,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from agentmem.errors import BadInput
 from agentmem.records import Draft, Namespace, Source, Trust
+from agentmem.summaries import RESTS
 
 ITEM = "item"
 """The attribute that carries an item's id in the set."""
+
+ITEMS = "items"
+"""The attribute of what was derived that carries the ids of the items behind it."""
+
+DERIVED = ("summary", "observation", "attributed")
+"""What may be written beside the turns of conversations: summaries of sessions, single facts, and summaries made of
+these, so that each sentence names its turns, as those of the agent do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +44,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
-    """``batches``: drafts that are written together, in order."""
+    """``batches``: drafts that are written together, in order; ``derived``: by name, what was made from them."""
 
     name: str
     batches: tuple[tuple[Draft, ...], ...]
     questions: tuple[Question, ...]
+    derived: Mapping[str, tuple[Draft, ...]] = field(default_factory=dict)
 
 
 def read_set(path: Path) -> EvaluationSet:
@@ -63,8 +74,12 @@ def read_set(path: Path) -> EvaluationSet:
 
 def _conversations(name: str, conversations: Sequence[Mapping[str, Any]]) -> EvaluationSet:
     batches, questions = [], []
+    derived: dict[str, list[Draft]] = {kind: [] for kind in DERIVED}
     for conversation in conversations:
         namespace = (name, str(conversation["id"]))
+        derived["summary"] += _summaries(conversation, namespace)
+        derived["observation"] += (facts := list(_observations(conversation, namespace)))
+        derived["attributed"] += _attributed(facts)
         for session in conversation["sessions"]:
             date = _time(str(session.get("date", "")))
             batches.append(tuple(_turn(turn, namespace, str(session["id"]), date) for turn in session["turns"]))
@@ -73,7 +88,54 @@ def _conversations(name: str, conversations: Sequence[Mapping[str, Any]]) -> Eva
             if wanted:
                 category = str(asked.get("category") or "all")
                 questions.append(Question(str(asked["question"]), namespace, category, wanted))
-    return EvaluationSet(name, tuple(batches), tuple(questions))
+    return EvaluationSet(name, tuple(batches), tuple(questions), {k: tuple(d) for k, d in derived.items() if d})
+
+
+def _summaries(conversation: Mapping[str, Any], namespace: Namespace) -> Iterator[Draft]:
+    """One record a session, from all of its turns."""
+    told = conversation.get("session_summary") or {}
+    for number, session in enumerate(conversation["sessions"], 1):
+        text = str(told.get(f"session_{number}_summary") or "")
+        if text and session["turns"]:
+            yield _made("summary", text, namespace, session, [str(turn["id"]) for turn in session["turns"]])
+
+
+def _observations(conversation: Mapping[str, Any], namespace: Namespace) -> Iterator[Draft]:
+    """One fact for each statement about a speaker, from the turns that it names (those that there are)."""
+    told = conversation.get("observation") or {}
+    for number, session in enumerate(conversation["sessions"], 1):
+        known = {str(turn["id"]) for turn in session["turns"]}
+        for speaker, stated in (told.get(f"session_{number}_observation") or {}).items():
+            for text, named in stated:
+                turns = named if isinstance(named, list) else str(named).split(",")
+                found = [turn for turn in (str(t).strip() for t in turns) if turn in known]
+                if found:
+                    made = _made("fact", str(text), namespace, session, found)
+                    yield replace(made, speaker=str(speaker), trust=Trust.USER)
+
+
+def _attributed(facts: Sequence[Draft]) -> Iterator[Draft]:
+    """The facts of a session as the sentences of one summary."""
+    for session in dict.fromkeys(fact.session for fact in facts):
+        own = [fact for fact in facts if fact.session == session]
+        named = [fact.attributes[ITEMS] for fact in own]
+        attributes = {ITEMS: sorted({item for items in named for item in items}), RESTS: named}
+        body = " ".join(fact.body for fact in own)
+        yield replace(own[0], kind="summary", body=body, speaker=None, trust=Trust.AGENT, attributes=attributes)
+
+
+def _made(kind: str, text: str, namespace: Namespace, session: Mapping[str, Any], turns: Sequence[str]) -> Draft:
+    """A derived record as the agent writes it; which records it derives from is known when those are written."""
+    return Draft(
+        body=text,
+        kind=kind,
+        namespace=namespace,
+        thread="/".join(namespace),
+        session=str(session["id"]),
+        trust=Trust.AGENT,
+        valid_from=_time(str(session.get("date", ""))),
+        attributes={ITEMS: ["/".join((*namespace, turn)) for turn in turns]},
+    )
 
 
 def _turn(turn: Mapping[str, Any], namespace: Namespace, session: str, date: float | None) -> Draft:

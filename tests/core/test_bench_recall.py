@@ -71,6 +71,39 @@ def test_a_conversation_set_is_measured_through_the_real_path(
     assert "answerable@2" in capsys.readouterr().out
 
 
+def test_derived_records_are_written_beside_the_turns_and_counted_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = conversations()
+    data["conversations"][0] |= {
+        "session_summary": {
+            "session_1_summary": "Ann bought a red kayak, and Bob's sister plays.",
+            "session_2_summary": "The kayak sank at the pier.",
+        },
+        "observation": {
+            "session_2_observation": {"Ann": [["Ann's kayak sank.", "D2:1, D9:9"], ["Nothing.", ["D7:1"]]]}
+        },
+    }
+    folder = written(tmp_path, data)
+    (first, second), (fact,) = (read_set(folder).derived[kind] for kind in ("summary", "observation"))
+    assert (first.kind, first.trust, first.attributes["items"]) == ("summary", "agent", ["tiny/c/D1:1", "tiny/c/D1:2"])
+    assert (fact.kind, fact.speaker, fact.attributes["items"]) == ("fact", "Ann", ["tiny/c/D2:1"])
+    assert second.session == "S2"
+    alone = run(folder, "--k", "1,2")["figures"]
+    assert not any("+sources" in name or "derived" in name for name in alone)
+    (summed,) = read_set(folder).derived["attributed"]
+    assert (summed.kind, summed.body, summed.attributes["rests"]) == ("summary", "Ann's kayak sank.", [["tiny/c/D2:1"]])
+    naming = run(folder, "--k", "1,5", "--derived", "attributed")["figures"]
+    assert naming["chroma.derived@5"] > 0
+    assert naming["fused.derived@5"] == 0.0, "a summary that names its turns is no hit"
+    hits = run(folder, "--k", "1,2", "--derived", "summary,observation")["figures"]
+    assert hits["chroma.derived@2"] > 0
+    assert hits["fused+sources.recall@2"] >= hits["fused.recall@2"]
+    assert "+sources@2" in capsys.readouterr().out
+    with pytest.raises(BadInput, match="no derived records named 'dreams'; it holds: summary, observation, attributed"):
+        recall.main(["--data", str(folder), "--derived", "dreams"])
+
+
 def test_a_corpus_set_is_measured_and_context_stays_out(tmp_path: Path) -> None:
     out = run(written(tmp_path, corpus()), "--memories", "bm25,context", "--k", "1")
     assert out["figures"]["fused.recall@1"] == 100.0
