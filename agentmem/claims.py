@@ -178,11 +178,13 @@ def _subject(text: str, speaker: str) -> str:
     return f"{speaker.casefold()}'s {folded}".removesuffix("'s ") if mine else folded
 
 
+@lru_cache(maxsize=4096)
 def folded_value(text: str) -> str:
     """A value or a subject for comparison: lower case, no articles, no signs, no possessive."""
     return " ".join(word.removesuffix("'s") for word in words(_ARTICLE.sub("", text.strip())))
 
 
+@lru_cache(maxsize=4096)
 def shape(value: str) -> str:
     """What a value looks like: "time", "number", "name" or "other"."""
     if _CLOCK.search(value):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from agentmem.believing import OVER, Dispute, day_of, disputes, is_summary, since_of
 from agentmem.contract import RecordReader
@@ -186,5 +187,6 @@ def source_of(record: Record) -> str:
     return ", ".join(part for part in (place or said, day, until) if part) or record.kind
 
 
+@lru_cache(maxsize=1024)  # each is compared with every other
 def _normal(text: str) -> str:
     return re.sub(r"\W+", " ", text.casefold()).strip()

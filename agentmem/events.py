@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from agentmem.records import Hit, Namespace, Receipt, Record
@@ -215,7 +216,11 @@ class TurnFailed(Event):
 
 def name_of(event: Event) -> str:
     """``turn_started`` for a TurnStarted."""
-    name = type(event).__name__
+    return _in_words(type(event).__name__)
+
+
+@cache
+def _in_words(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
 
 
