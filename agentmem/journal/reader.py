@@ -23,6 +23,9 @@ _MANY = 400  # ids in one statement, below every engine's limit of bound values
 
 _HEAD = Prepared(sa.select(sa.func.max(changes.c.seq).label("seq")))
 _HEAD_AT = Prepared(sa.select(sa.func.max(changes.c.seq).label("seq")).where(changes.c.at <= sa.bindparam("at")))
+_CHANGED = Prepared(
+    sa.select(changes.c.record_id).where(changes.c.seq > sa.bindparam("seq")).limit(sa.bindparam("count"))
+)
 _CHILDREN = Prepared(sa.select(derivations.c.child).where(derivations.c.parent.in_(some("parents"))))
 
 
@@ -31,7 +34,7 @@ class Reader:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._recent = Recent()
+        self._recent = Recent(self._changed_after)
 
     # ---- one and many
 
@@ -49,7 +52,7 @@ class Reader:
             found = {i: record for i in ids if (record := kept.records.get(i)) is not None}
             if missing := [i for i in ids if i not in found]:
                 read = self._by_ids(missing, None)
-                kept.put(read.values())
+                self._recent.put(kept, read.values())
                 found |= read
         return {i: found[i] for i in ids if i in found}
 
@@ -61,6 +64,12 @@ class Reader:
             for start in range(0, len(ids), _MANY):
                 rows += statement.rows(connection, ids=ids[start : start + _MANY], **then)
         return {row.id: _record(row) for row in rows if row.data is not None}
+
+    def _changed_after(self, seq: int) -> set[str] | None:
+        """Ids of the records that changed after a number; None when they are many."""
+        with reading(self._engine) as connection:
+            rows = _CHANGED.rows(connection, seq=seq, count=_PAGE)
+        return {row.record_id for row in rows} if len(rows) < _PAGE else None
 
     def statuses(self, record_ids: Sequence[str]) -> dict[str, Status]:
         """Where records stand, undone and purged ones included; ids that never were are left out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -312,6 +313,31 @@ def test_views_that_stand_at_one_place_share_one_reading_of_the_feed(journal: Jo
         found = list(pool.map(read, range(4)))
     assert found == [["turn 0", "turn 1", "turn 2"]] * 2 + [[None, "turn 1", "turn 2"]] * 2
     assert len(begun) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_read_before_is_never_given_for_what_stands_now(journal: Journal, seed: int) -> None:
+    rng = random.Random(seed)
+    other = open_journal(journal.folder, seed=2)  # as another process has it
+    ids = list(journal.write([Draft(body=f"record {n}") for n in range(8)]).record_ids)
+    for step in range(60):
+        writer, record_id = rng.choice([journal, other]), rng.choice(ids)
+        action = rng.choice(["correct", "archive", "restore", "write", "purge", "read", "read"])
+        with suppress(NotFound, Refused):
+            if action == "correct":
+                writer.correct(record_id, f"record, said anew in step {step}")
+            elif action == "write":
+                ids += writer.write([Draft(body=f"step {step}")]).record_ids
+            elif action == "purge":
+                writer.purge([record_id])
+            elif action != "read":
+                writer.set_status(record_id, action)
+        some = rng.sample(ids, 4)
+        fresh = open_journal(journal.folder)
+        assert journal.records.get_many(some) == fresh.records.get_many(some)
+        assert journal.records.count() == fresh.records.count()
+        fresh.close()
+    other.close()
 
 
 def test_what_is_not_there_is_named(journal: Journal) -> None:
