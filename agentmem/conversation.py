@@ -85,7 +85,7 @@ class Loop:
 
     def ask(self, text: str, **keywords: Any) -> events.Answer:
         """Answer from the memories and write the exchange down. Keywords as for `stream`."""
-        return self._answer(self.stream(text, **keywords))
+        return self._answer(self._asked(text, **keywords), resumed=False)
 
     def stream(
         self,
@@ -193,11 +193,14 @@ class Loop:
             for turn in found:
                 self._turn_store().end(turn.id)
             return None
-        return self._answer(self.stream_resumed(thread))
+        return self._answer(self._first_cut_off(thread), resumed=True)
 
     def stream_resumed(self, thread: str) -> Iterator[events.Event]:
         """Like `resume`, as events."""
-        return self._listen(dict(self._require_cut_off(thread)[0].start), resumed=True)
+        return self._listen(self._first_cut_off(thread), resumed=True)
+
+    def _first_cut_off(self, thread: str) -> dict[str, Any]:
+        return dict(self._require_cut_off(thread)[0].start)
 
     def _require_cut_off(self, thread: str) -> list[OpenTurn]:
         found = self.cut_off(thread)
@@ -239,13 +242,35 @@ class Loop:
                 while (event := told.get()) is not None:
                     yield event
             finally:
-                turn.cancelled.set()
-                self._lanes.wake()
-                worker = self._workers.get(turn.id)
-                if worker is not None:
-                    worker.join(_LEAVE_S)
+                self._leave(turn)
 
         return listen()
+
+    def _answer(self, asked: Mapping[str, Any], *, resumed: bool) -> events.Answer:
+        """Run a turn for its answer alone: whoever waits is not woken by every event."""
+        last: list[events.Event] = []
+        over = threading.Event()
+
+        def sink(event: events.Event | None) -> None:
+            if event is None:
+                over.set()
+            else:
+                last[:] = [event]
+
+        turn = self._launch(asked, sink, resumed=resumed)
+        try:
+            over.wait()
+        finally:
+            self._leave(turn)
+        return self._ended(last[0] if last else None)
+
+    def _leave(self, turn: Turn) -> None:
+        """Nobody listens to the turn any more; it ends if it has not, and is written down."""
+        turn.cancelled.set()
+        self._lanes.wake()
+        worker = self._workers.get(turn.id)
+        if worker is not None:
+            worker.join(_LEAVE_S)
 
     def _launch(self, asked: Mapping[str, Any], sink: Callable[[events.Event | None], None], *, resumed: bool) -> Turn:
         budget = TurnBudget(self._home.settings.budget, self._main.responder.ledger)
@@ -325,12 +350,6 @@ class Loop:
 
     def _tell(self, turn: Turn, what: type[events.Event], /, **told: Any) -> None:
         self._main.emit(turn, what, **told)
-
-    def _answer(self, stream: Iterator[events.Event]) -> events.Answer:
-        last: events.Event | None = None
-        for event in stream:
-            last = event
-        return self._ended(last)
 
     def _ended(self, last: events.Event | None) -> events.Answer:
         if isinstance(last, events.Answered):
