@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from agentmem.errors import HomeBusy, HomeDamaged
 from agentmem.journal.prepared import driver_of, fail
 
+_MOST_IDLE = 4
 _LOCK_KEY = 0x6167656E  # PostgreSQL advisory lock, held to commit so that sequence numbers become visible in order
 
 
@@ -26,7 +27,7 @@ def open_engine(url: str, *, readonly: bool = False, synchronous: str = "FULL", 
     """An engine whose write transactions take the write lock at once and whose deletes leave no text behind."""
     if readonly and url.startswith("sqlite:///"):
         url = f"sqlite:///file:{url.removeprefix('sqlite:///')}?mode=ro&uri=true"
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, execution_options={"idle": []})
     if engine.dialect.name != "sqlite":
         return engine
 
@@ -60,30 +61,60 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             yield connection
-    except OperationalError as error:
-        if "locked" in str(error):
-            raise HomeBusy("another process holds the journal's write lock for more than 5 s; try again") from error
-        raise
     except DatabaseError as error:
-        if "malformed" in str(error) or "not a database" in str(error):
-            raise HomeDamaged(
-                f"{engine.url.database} is damaged; restore a backup made by 'agentmem backup'"
-            ) from error
+        if isinstance(error, OperationalError) and "locked" in str(error):
+            raise HomeBusy("another process holds the journal's write lock for more than 5 s; try again") from error
+        _tell_damage(engine, error)
         raise
 
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A short read transaction; close it at once, an open one holds back the physical half of a purge."""
+    connection: sa.Connection | None = None
     try:
-        with engine.connect() as connection:
-            yield connection
-    except DatabaseError as error:
-        if "malformed" in str(error) or "not a database" in str(error):
-            raise HomeDamaged(
-                f"{engine.url.database} is damaged; restore a backup made by 'agentmem backup'"
-            ) from error
+        connection = _idle_or_new(engine)
+        yield connection
+        if connection.in_transaction():
+            connection.rollback()
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        _tell_damage(engine, error)
         raise
+    idle = _idle(engine)
+    if len(idle) < _MOST_IDLE:
+        idle.append(connection)
+    else:
+        connection.close()
+
+
+def close(engine: sa.Engine) -> None:
+    """Let go of all connections."""
+    idle = _idle(engine)
+    while idle:
+        idle.pop().close()
+    engine.dispose()
+
+
+def _idle(engine: sa.Engine) -> list[sa.Connection]:
+    """Connections with nothing open, for whoever reads next: SQLAlchemy takes longer for one than SQLite to read."""
+    found: list[sa.Connection] = engine.get_execution_options()["idle"]
+    return found
+
+
+def _idle_or_new(engine: sa.Engine) -> sa.Connection:
+    try:
+        return _idle(engine).pop()
+    except IndexError:
+        return engine.connect()
+
+
+def _tell_damage(engine: sa.Engine, error: BaseException) -> None:
+    """Raise HomeDamaged when that is what an error means."""
+    if isinstance(error, DatabaseError) and ("malformed" in str(error) or "not a database" in str(error)):
+        where = f"{engine.url.database} is damaged; restore a backup made by 'agentmem backup'"
+        raise HomeDamaged(where) from error
 
 
 def shrink(engine: sa.Engine) -> bool:

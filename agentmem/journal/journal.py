@@ -19,7 +19,7 @@ from agentmem.errors import BadInput, Refused
 from agentmem.journal import purge as purging
 from agentmem.journal.blobs import BlobStore
 from agentmem.journal.codec import dumps, state_of
-from agentmem.journal.engine import open_engine, reading, shrink, url_of, writing
+from agentmem.journal.engine import close, open_engine, reading, shrink, url_of, writing
 from agentmem.journal.feed import Feed
 from agentmem.journal.prepared import Prepared
 from agentmem.journal.reader import Reader
@@ -70,7 +70,7 @@ class Journal:
 
     def close(self) -> None:
         self.flush_touches()
-        self.engine.dispose()
+        close(self.engine)
 
     # ---- writing
 
