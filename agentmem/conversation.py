@@ -336,7 +336,12 @@ class Loop:
         from langsmith.run_helpers import tracing_context
 
         limit = 4 * self._home.settings.budget.steps + 20  # above what the budget of steps allows
-        config: dict[str, Any] = {"configurable": {"thread_id": turn.id}, "recursion_limit": limit}
+        # memories answer on threads of their own; one of LangGraph's is enough to wait for them
+        config: dict[str, Any] = {
+            "configurable": {"thread_id": turn.id},
+            "recursion_limit": limit,
+            "max_concurrency": 1,
+        }
         with tracing_context(enabled=False):
             if asked["incognito"]:
                 self.graph.invoke({"turn": asked}, config)

@@ -54,10 +54,12 @@ os.register_at_fork(after_in_child=_Worker._idle.clear)  # a child has none of i
 
 
 class Call(Generic[T]):
-    """A call on its way; `result` waits for it."""
+    """A call on its way; `result` waits for it, ``came`` is told (on its thread) when it is back."""
 
-    def __init__(self, function: Callable[[], T], name: str) -> None:
-        self._done = threading.Event()
+    def __init__(self, function: Callable[[], T], name: str, came: Callable[[Call[T]], object] | None = None) -> None:
+        self._back = threading.Lock()  # held until the call is back
+        self._back.acquire()
+        self.running = True
         self._value: T | None = None
         self._error: BaseException | None = None
 
@@ -67,19 +69,19 @@ class Call(Generic[T]):
             except BaseException as error:  # handed to the caller, SystemExit of a plugin included
                 self._error = error
             finally:
-                self._done.set()
+                self.running = False
+                self._back.release()
+                if came is not None:
+                    came(self)
 
         context = contextvars.copy_context()
         _Worker.do(lambda: context.run(run), f"agentmem-{name}")
 
-    @property
-    def running(self) -> bool:
-        return not self._done.is_set()
-
     def result(self, timeout_s: float | None) -> T:
         """The value, the call's own exception, or Overdue."""
-        if not self._done.wait(timeout_s):
+        if not self._back.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s)):
             raise Overdue
+        self._back.release()
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # set whenever no error is

@@ -89,15 +89,23 @@ class Graph:
             turn.probed = probes.recalls
         else:
             route = Route(tuple(asked["memories"]), "asked for by name", kind=query.kind)
-        if query.text.strip():
-            self.reading.warm(query, route.memories)
         turn.route = route
         self._tell_route(turn, route, _ms(started))
-        plan = {"memories": list(route.memories), "kind": route.kind.value, "width": route.width}
+        names = list(dict.fromkeys(route.memories))
+        if query.text.strip():
+            self._begin_recalls(turn, self._query(asked, route.kind.value), names)
+        plan = {"memories": names, "kind": route.kind.value, "width": route.width}
         return {"turn": asked, "route": plan, "recalls": None, "evidence": [], "steps": [], "learned": [], "answer": {}}  # type: ignore[typeddict-item]
 
+    def _begin_recalls(self, turn: Turn, query: Query, names: Sequence[str]) -> None:
+        """Ask the memories, each on a thread of its own; the steps that follow only wait for them."""
+        for name in names:
+            self.emit(turn, events.MemoryAsked, memory=name, query=query.text, k=query.k)
+        with charged_to(turn.budget):
+            turn.asked = self.reading.begin(query, [name for name in names if name not in turn.probed])
+
     def memories_to_ask(self, state: State) -> Any:
-        """One parallel recall a memory."""
+        """One step a memory."""
         from langgraph.types import Send
 
         if not state["route"]["memories"] or not state["turn"]["text"].strip():
@@ -109,16 +117,17 @@ class Graph:
         ]
 
     def recall(self, state: State) -> State:
-        """Ask one memory."""
+        """What one memory answers: the next that comes, or the one named when it has told the router already."""
         asked, (name,) = state["turn"], state["route"]["memories"]
         turn = self._turn(asked)
         query = self._query(asked, state["route"]["kind"])
-        self.emit(turn, events.MemoryAsked, memory=name, query=query.text, k=query.k)
-        with charged_to(turn.budget):
-            found = turn.probed[name] if name in turn.probed else self.reading.ask(query, [name])[0]
+        found = turn.probed.get(name) or (None if turn.asked is None else turn.asked.take())
+        if found is None:  # another process had begun to ask
+            with charged_to(turn.budget):
+                found = self.reading.ask(query, [name])[0]
         self._tell_recall(turn, query, found)
         signals = {key: float(value) for key, value in found.signals.items()}
-        plain = {"memory": name, "signals": signals, "abstain": found.abstain, "error": found.error}
+        plain = {"memory": found.memory, "signals": signals, "abstain": found.abstain, "error": found.error}
         return {"recalls": [{**plain, "hits": [plain_hit(hit) for hit in found.hits]}]}
 
     def compose(self, state: State) -> State:

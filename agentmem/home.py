@@ -48,7 +48,7 @@ from agentmem.records import (
     Verdict,
 )
 from agentmem.settings import Settings, explain
-from agentmem.views import View, Views
+from agentmem.views import Asked, View, Views
 
 if TYPE_CHECKING:
     from agentmem.embed.vectors import KeptVectors
@@ -364,10 +364,15 @@ class Home:
 
     def recall(self, query: Query, names: Sequence[str] | None = None) -> list[Recall]:
         """Ask memories at once; one Recall each, faults and abstentions included."""
+        wanted = [view.name for view in self.views.usable()] if names is None else list(names)
+        found = self.begin(query, wanted).all()
+        return [found[name] for name in wanted]
+
+    def begin(self, query: Query, names: Sequence[str]) -> Asked:
+        """Begin to ask memories; their answers are taken as they come."""
         if not self.readonly:
             self.take_ownership()
-        wanted = [view.name for view in self.views.usable()] if names is None else list(names)
-        return self.views.recall(query, wanted, self.settings.recall_timeout_s)
+        return self.views.begin(query, names, self.settings.recall_timeout_s)
 
     # ---- purge
 

@@ -20,6 +20,7 @@ from agentmem.overview import asks_overview, led, shows_summaries
 from agentmem.records import Hit, Namespace, Query, Recall, Record
 from agentmem.router import Escalates, Route, Router, Situation
 from agentmem.situation import Probes, Situations
+from agentmem.views import Asked
 
 _DEPTH = 50  # how many hits each memory gives to the fusion, whatever k is
 _ESCALATIONS = 2  # asking once more, and judging what that brought
@@ -137,11 +138,18 @@ class Reading:
 
     def ask(self, query: Query, names: Sequence[str]) -> list[Recall]:
         """Ask the memories for enough hits to fuse; the question is embedded once for all of them."""
+        return self._home.recall(self._deep(query, names), names)
+
+    def begin(self, query: Query, names: Sequence[str]) -> Asked:
+        """Begin to ask them."""
+        return self._home.begin(self._deep(query, names), names)
+
+    def _deep(self, query: Query, names: Sequence[str]) -> Query:
         depth = 0 if query.k == 0 else max(query.k * (4 if query.filters else 1), _DEPTH)
         vector = query.vector
         if vector is None and query.text.strip() and self._embeds(names):
             vector = self._home.vectors.of_query(query.text)
-        deep = Query(
+        return Query(
             text=query.text,
             namespace=query.namespace,
             k=depth,
@@ -153,7 +161,6 @@ class Reading:
             thread=query.thread,
             vector=vector,
         )
-        return self._home.recall(deep, names)
 
     def _hops(self, query: Query, hits: Sequence[Hit], names: Sequence[str]) -> list[Hit]:
         """The hits with those of further hops among them, when statements found lead on and the question asks more."""
@@ -166,11 +173,6 @@ class Reading:
             return self.fuse(query, self.ask(asked, cheap), k=_DEPTH)
 
         return hops(query.text, hits, look_up, k=max(query.k, len(hits)))
-
-    def warm(self, query: Query, names: Sequence[str]) -> None:
-        """Embed the question once, before several memories are asked at the same time (vectors keep recent ones)."""
-        if query.vector is None and self._embeds(names):
-            self._home.vectors.of_query(query.text)
 
     def _embeds(self, names: Sequence[str]) -> bool:
         views = self._home.views

@@ -19,6 +19,7 @@ from agentmem.errors import AgentmemError
 from agentmem.events import Answer, Event
 from agentmem.records import Hit, Recall, Receipt, Record
 from agentmem.router import Route, Situation
+from agentmem.views import Asked
 
 T = TypeVar("T")
 _AHEAD = 256  # items that may wait for whoever listens
@@ -48,6 +49,7 @@ class Turn:
     resumed: bool = False
     recalled: dict[str, Recall] = field(default_factory=dict)  # by memory, what this process was told
     probed: dict[str, Recall] = field(default_factory=dict)  # asked by the router to decide
+    asked: Asked | None = None  # what this process has asked besides
     route: Route | None = None  # where this process sent the question, and what that was decided by
     situation: Situation | None = None
     hits: list[Hit] | None = None  # the evidence, when this process composed it

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from agentmem.contract import Capability, Memory, RebuildRequested
-from agentmem.deadline import Call, Overdue
+from agentmem.deadline import Call
 from agentmem.errors import HomeDamaged, PluginError, UnknownName
 from agentmem.journal import Journal
 from agentmem.records import Change, Hit, Query, Recall, in_scope
@@ -186,12 +187,12 @@ class View:
     def _abstain(self, reason: str) -> Recall:
         return Recall(memory=self.name, abstain=reason)
 
-    def recall_in_time(self, query: Query) -> Call[Recall] | Recall:
+    def begin(self, query: Query, came: Callable[[Call[Recall]], object]) -> Call[Recall] | Recall:
         """Start a recall on its own thread; an answer at once when an earlier one still hangs."""
         if self.is_hanging:
             return Recall(memory=self.name, error="an earlier call has not come back yet; the memory is left out")
         self._hanging = None
-        return Call(lambda: self.recall(query), f"recall-{self.name}")
+        return Call(lambda: self.recall(query), f"recall-{self.name}", came)
 
     def note_hanging(self, call: Call[Recall]) -> None:
         self._hanging = call
@@ -201,6 +202,54 @@ class View:
             self._memory.close()
             self._memory = None
         self._followed = 0
+
+
+class Asked:
+    """Recalls on their way, to be taken as they come; one that does not come in time is reported so. Thread-safe."""
+
+    def __init__(self, views: Iterable[View], query: Query, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._started = time.monotonic()
+        self._come: SimpleQueue[Call[Recall] | Recall] = SimpleQueue()
+        self._waiting: dict[Call[Recall], View] = {}
+        self._left: list[str] = []  # one for each that may still be taken
+        for view in views:
+            begun = view.begin(query, self._come.put)
+            if isinstance(begun, Recall):
+                self._come.put(begun)
+            else:
+                self._waiting[begun] = view
+            self._left.append(view.name)
+
+    def take(self) -> Recall | None:
+        """The next answer; None when all have been taken."""
+        try:
+            self._left.pop()
+        except IndexError:
+            return None
+        while True:
+            left_s = self._timeout_s - (time.monotonic() - self._started)
+            try:
+                come = self._come.get(timeout=max(0.0, left_s))
+            except Empty:
+                return self._late()
+            if isinstance(come, Recall):
+                return come
+            if self._waiting.pop(come, None) is not None:
+                return come.result(None)
+
+    def all(self) -> dict[str, Recall]:
+        """What is still to come, by memory."""
+        found: dict[str, Recall] = {}
+        while (recall := self.take()) is not None:
+            found[recall.memory] = recall
+        return found
+
+    def _late(self) -> Recall:
+        call, view = self._waiting.popitem()
+        view.note_hanging(call)
+        ms = 1000 * (time.monotonic() - self._started)
+        return Recall(memory=view.name, ms=ms, error=f"no answer within {self._timeout_s:g} s; left out")
 
 
 class Views:
@@ -238,22 +287,9 @@ class Views:
                 out.append(view)
         return out
 
-    def recall(self, query: Query, names: Sequence[str], timeout_s: float) -> list[Recall]:
+    def begin(self, query: Query, names: Sequence[str], timeout_s: float) -> Asked:
         """Ask several memories at once; each answers, abstains, or is reported as failed or too slow."""
-        started = time.monotonic()
-        waiting = [self[name].recall_in_time(query) for name in names]
-        out = []
-        for name, call in zip(names, waiting, strict=True):
-            if isinstance(call, Recall):
-                out.append(call)
-                continue
-            try:
-                out.append(call.result(max(0.0, timeout_s - (time.monotonic() - started))))
-            except Overdue:
-                self[name].note_hanging(call)
-                ms = 1000 * (time.monotonic() - started)
-                out.append(Recall(memory=name, ms=ms, error=f"no answer within {timeout_s:g} s; left out"))
-        return out
+        return Asked([self[name] for name in dict.fromkeys(names)], query, timeout_s)
 
     def catch_up(self) -> None:
         for view in self.usable():
