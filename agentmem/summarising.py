@@ -97,13 +97,17 @@ class Summariser:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._ended = threading.Event()
+        self._lock = threading.Lock()  # whoever starts a run and whoever closes may be two threads
+        self._closing = False
         self._thread: threading.Thread | None = None
 
     def start(self, over: Collection[Key] = ()) -> None:
         """Begin a run, unless one is under way: what that leaves is still due at the next."""
-        if self._home.chat is None or self._home.readonly or self._ended.is_set():
+        if self._home.chat is None or self._home.readonly:
             return
-        if self._thread is None or not self._thread.is_alive():
+        with self._lock:
+            if self._closing or (self._thread is not None and self._thread.is_alive()):
+                return
             run = partial(summarise_ended, self._home, over, stop=self._ended.is_set)
             self._thread = threading.Thread(target=run, name="agentmem-summaries", daemon=True)
             self._thread.start()
@@ -114,8 +118,10 @@ class Summariser:
         Nothing is written after this returns.
         """
         ends_at = time.monotonic() + (self._patience() if over else 0.0)
+        with self._lock:
+            self._closing = True
         if self._thread is not None:
-            self._thread.join(ends_at - time.monotonic() if over else 0.0)
+            self._thread.join(max(0.0, ends_at - time.monotonic()) if over else 0.0)
             self._ended.set()
             self._thread.join(_LEAVE_S)
         self._ended.set()

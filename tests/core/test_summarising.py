@@ -25,7 +25,7 @@ from agentmem.keeping import Keeper
 from agentmem.promotion import candidates
 from agentmem.records import Draft, Event, Receipt, Record, Status, Trust
 from agentmem.sessions import look
-from agentmem.summarising import summarise_ended
+from agentmem.summarising import Summariser, summarise_ended
 from agentmem.testing.fakes import SettableClock
 from agentmem.testing.streaming import ScriptedStream
 
@@ -157,6 +157,33 @@ def test_a_server_summarises_quiet_sessions(tmp_path: Path, clerk: Clerk, monkey
             time.sleep(0.02)
         keeper.close()
         assert len(summaries(agent)) == 1
+
+
+def test_a_run_that_is_just_beginning_is_waited_for(
+    tmp_path: Path, clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beginning, go = threading.Event(), threading.Event()
+    start = threading.Thread.start
+
+    def slow_start(thread: threading.Thread) -> None:
+        if thread.name == "agentmem-summaries":
+            beginning.set()
+            assert go.wait(20)
+        start(thread)
+
+    with open_agent(tmp_path, clerk) as agent:
+        monkeypatch.setattr(threading.Thread, "start", slow_start)
+        summariser = Summariser(agent.home)
+        opener = threading.Thread(target=summariser.start)
+        closer = threading.Thread(target=summariser.close)
+        opener.start()
+        assert beginning.wait(20)
+        closer.start()
+        go.set()
+        for thread in (opener, closer):
+            thread.join(20)
+        summariser.start()
+        assert not [t for t in threading.enumerate() if t.name == "agentmem-summaries"], "closed is closed"
 
 
 @pytest.mark.parametrize("settings", [{"enabled": False}, {"least_turns": 5}])
