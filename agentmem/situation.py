@@ -12,7 +12,7 @@ from typing import Any
 from agentmem.contract import Capability
 from agentmem.errors import BadInput
 from agentmem.home import Home
-from agentmem.records import Namespace, Query, Recall
+from agentmem.records import RECORDS_WITHOUT_TEXT, Namespace, Query, Recall
 from agentmem.router import Candidate, Situation
 from agentmem.routing.features import names_in
 
@@ -55,7 +55,8 @@ class Situations:
         tokens = None
         shows_all = not ranking and any(Capability.WHOLE in c.capabilities for c in candidates)
         if shows_all and 0 < live <= limit // 4:  # a record takes some four tokens at least
-            texts = (r.body for r in home.journal.records.find(namespace=query.namespace))
+            found = home.journal.records.find(namespace=query.namespace)
+            texts = (r.body for r in found if r.kind not in RECORDS_WITHOUT_TEXT)
             tokens = sum(len(text) // 4 + 8 for text in texts)
         return Situation(
             candidates,
@@ -74,7 +75,8 @@ class Situations:
     def _kinds(self, namespace: Namespace, limit: int) -> dict[str, int]:
         key = (self._home.journal.records.head(), namespace)
         if self._counted is None or self._counted[0] != key:
-            self._counted = (key, self._home.journal.records.count_by_kind(namespace=namespace, at_most=limit))
+            found = self._home.journal.records.count_by_kind(namespace=namespace, at_most=limit)
+            self._counted = (key, {kind: n for kind, n in found.items() if kind not in RECORDS_WITHOUT_TEXT})
         return self._counted[1]
 
     def _subjects(self, query: Query, kinds: Mapping[str, int]) -> dict[str, frozenset[str]]:

@@ -46,6 +46,16 @@ def test_the_router_is_told_what_lies_in_scope_and_what_of_it_the_question_names
         assert situations.of(agent._reading.query("?", namespace=("bob",)), ranking=True).live == 0
 
 
+def test_traces_are_no_part_of_the_history_that_may_fit(tmp_path: Path) -> None:
+    with Agent.open(tmp_path, memories=("context",), embedder="hash") as agent:
+        agent.ask("I live in Bonn.")
+        assert {record.kind for record in agent.records()} >= {"turn", KIND}
+        told = Situations(agent.home).of(agent._reading.query("Where do I live?"), ranking=False)
+        said = [record.body for record in agent.records() if record.kind != KIND]
+        assert told.live == len(said)
+        assert told.history_tokens == sum(len(text) // 4 + 8 for text in said)
+
+
 def test_a_search_says_how_it_was_routed_and_abstains_when_nothing_names_what_was_asked(tmp_path: Path) -> None:
     with open_agent(tmp_path) as agent:
         agent.remember("Clara runs the bakery.")
