@@ -18,10 +18,23 @@ PLACE, EMPLOYER, TIME, IS = "place", "employer", "time", "is"
 _BE = r"(?:is|are|was|were|has been|have been|became|will be|remains)"
 _NOW = r"(?: now| currently| still| officially| today| again)?"
 _PREPOSITION = r"(?:next to|in front of|in|at|on|behind|near|under|above|below|between|inside|opposite|beside|by)"
+_CHANGED = (
+    r"moved|relocated|transferred|changed|switched|raised|lowered|reduced|increased|renamed|postponed|rescheduled|"
+    r"rose|fell|dropped|shifted"
+)
 _CHANGE = (
     r"(?:(?:has |have |was |were |is being |got )?(?:just |since |now |recently )?"
-    r"(?:moved|relocated|transferred|changed|switched|raised|lowered|reduced|increased|renamed|postponed|rescheduled|"
-    r"rose|fell|dropped|shifted)(?: from (?P<old>.+?))? to)"
+    rf"(?:{_CHANGED})(?: from (?P<old>.+?))? to)"
+)
+_WORKS = r"works?|worked"
+_DWELLS = r"lives?|lived|resides?|stands?|sits?|stays?"
+_DOES = (
+    r"costs?|weighs?|opens?|closes?|starts?|begins?|ends?|departs?|leaves?|arrives?|runs?|died|plays?|speaks?|reports?|"
+    r"belongs?|measures?"
+)
+# how the verb of every form begins ("isn't", "has now been", "used to be"); most sentences have none of them
+_VERB = re.compile(
+    rf"\b(?:is|are|was|were|has|have|became|will|remains|used|{_CHANGED}|{_WORKS}|{_DWELLS}|{_DOES})", re.IGNORECASE
 )
 _LEAD = re.compile(
     r"^(?:(?:actually|correction|update|note|no|yes|well|so|also|by the way|btw|fyi|for the record|remember|from the "
@@ -58,20 +71,19 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ("", rf"^(?P<sub>[^,]+?)['’]s (?P<rel>[^,]+?) (?:{_BE}|{_CHANGE}){_NOW} (?P<val>.+)$"),
     (PLACE, rf"^(?P<sub>.+?) (?=[^,]*\b(?:moved|relocated|transferred)\b){_CHANGE} (?P<val>.+)$"),
     (IS, rf"^(?P<sub>.+?) {_CHANGE} (?P<val>.+)$"),
-    (EMPLOYER, rf"^(?P<sub>.+?) (?:works?|worked){_NOW} (?:for|at) (?P<val>.+)$"),
+    (EMPLOYER, rf"^(?P<sub>.+?) (?:{_WORKS}){_NOW} (?:for|at) (?P<val>.+)$"),
     (EMPLOYER, rf"^(?P<sub>.+?) {_BE}{_NOW} employed (?:by|at) (?P<val>.+)$"),
     (
         PLACE,
-        rf"^(?P<sub>.+?) (?:(?:{_BE}{_NOW} (?:located|situated|based|housed|found|kept|stored)|lives?|lived|resides?|"
-        rf"stands?|sits?|stays?){_NOW} (?P<how>{_PREPOSITION})) (?P<val>.+)$",
+        rf"^(?P<sub>.+?) (?:(?:{_BE}{_NOW} (?:located|situated|based|housed|found|kept|stored)|{_DWELLS}){_NOW} "
+        rf"(?P<how>{_PREPOSITION})) (?P<val>.+)$",
     ),
     ("name", rf"^(?P<sub>.+?) {_BE}{_NOW} (?:called|named|known as) (?P<val>.+)$"),
     ("", rf"^(?P<sub>.+?) {_BE}{_NOW} (?P<rel>\w+(?:ed|en|n|t|d) (?:by|in|at|on|to|for|from|with|as)) (?P<val>.+)$"),
     (PLACE, rf"^(?P<sub>.+?) {_BE}{_NOW} (?P<how>{_PREPOSITION}) (?P<val>.+)$"),
     (
         "",
-        r"^(?P<sub>.+?) (?P<rel>costs?|weighs?|opens?|closes?|starts?|begins?|ends?|departs?|leaves?|arrives?|runs?|"
-        r"died|plays?|speaks?|reports?|belongs?|measures?)(?: (?:at|in|on|to|for|from))? (?P<val>.+)$",
+        rf"^(?P<sub>.+?) (?P<rel>{_DOES})(?: (?:at|in|on|to|for|from))? (?P<val>.+)$",
     ),
     (IS, rf"^(?P<sub>(?:the|my|our|his|her|their) .+?) {_BE}{_NOW} (?P<val>.+)$"),
 )
@@ -128,6 +140,8 @@ def claims_of(text: str, speaker: str | None = None) -> tuple[Claim, ...]:
 @lru_cache(maxsize=4096)
 def claim_of(sentence: str, speaker: str = "user") -> Claim | None:
     """The claim of one sentence; None when it makes none that can be told."""
+    if not _VERB.search(sentence):
+        return None
     text = _LEAD.sub("", " ".join(sentence.split()).rstrip(".!… "))
     if _HEDGED.search(text) or len(text) > 300:
         return None

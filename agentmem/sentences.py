@@ -24,6 +24,11 @@ STOP_WORDS = frozenset(
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text, in order; abbreviations do not end one."""
+    return list(_cut(text))
+
+
+@lru_cache(maxsize=1024)  # one answer cuts the same few texts again and again
+def _cut(text: str) -> tuple[str, ...]:
     out: list[str] = []
     for piece in _END.split(text):
         stripped = piece.strip()
@@ -33,7 +38,7 @@ def sentences(text: str) -> list[str]:
             out[-1] = f"{out[-1]} {stripped}"
         else:
             out.append(stripped)
-    return out
+    return tuple(out)
 
 
 def words(text: str) -> list[str]:
