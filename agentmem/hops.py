@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from agentmem.claims import Claim, claim_of, folded_value, names_in
 from agentmem.records import Hit, Record
@@ -130,21 +131,26 @@ def _is_short(record: Record) -> bool:
 
 def _open(question: str, hit: Hit) -> frozenset[str]:
     told = _stems(hit.record.body)
-    return frozenset(word for word in content_stems(question) if not _held(word, told))
+    return frozenset(word for word in _stems(question) if not _held(word, told))
 
 
 def _fit(question: str, hit: Hit) -> float:
-    asked = frozenset(content_stems(question))
-    return float(len(asked) - len(_open(question, hit)))
+    return float(len(_stems(question)) - len(_open(question, hit)))
 
 
+@lru_cache(maxsize=4096)
 def _stems(text: str) -> frozenset[str]:
     return frozenset(content_stems(text))
 
 
+@lru_cache(maxsize=4096)
+def _beginnings(told: frozenset[str]) -> frozenset[str]:
+    return frozenset(word[:5] for word in told)
+
+
 def _held(word: str, told: frozenset[str]) -> bool:
     """Whether a word is among others, or one that begins alike ("citizen", "citizenship")."""
-    return word in told or (len(word) >= 5 and any(other[:5] == word[:5] for other in told))
+    return word in told or (len(word) >= 5 and word[:5] in _beginnings(told))
 
 
 def _new_names(question: str, record: Record, before: Sequence[Hit]) -> list[str]:
