@@ -20,7 +20,7 @@ from agentmem_bm25.analysis import Analyzer
 from agentmem_bm25.candidates import Candidates
 from agentmem_bm25.config import Bm25Config
 from agentmem_bm25.held import Held
-from agentmem_bm25.scoring import Collection, idf, score
+from agentmem_bm25.scoring import Collection, Scorer, idf
 from agentmem_bm25.table import Document, DocumentTable, packed
 
 _FACETS = ("kind", "speaker", "session", "thread", "subject")
@@ -252,7 +252,8 @@ def _weights(terms: Iterable[str], frequencies: Any, collection: Collection) -> 
 
 
 def _scored(documents: Iterable[Document], weights: Mapping[str, float], mean_length: float) -> Ranked:
-    pairs = ((score(d.counts, d.length, weights, mean_length), d.id) for d in documents)
+    scorer = Scorer(weights, mean_length)
+    pairs = [(scorer.score(d.counts, d.length), d.id) for d in documents]
     return sorted((pair for pair in pairs if pair[0] > 0.0), key=_order)
 
 

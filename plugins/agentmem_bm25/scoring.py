@@ -32,17 +32,24 @@ def idf(documents: int, frequency: int) -> float:
     return math.log(1.0 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
-def score(counts: str, length: int, weights: Mapping[str, float], mean_length: float) -> float:
-    """A document's score for the terms in ``weights`` (term -> idf), rounded to six places; 0 when it has none.
+class Scorer:
+    """Scores documents for the terms in ``weights`` (term -> idf) of one question."""
 
-    ``counts`` is the document's terms as the table packs them: " crane:2 red:1 ".
-    """
-    norm = K1 * (1.0 - B + B * length / mean_length)
-    total = 0.0
-    for term, weight in weights.items():
-        place = counts.find(f" {term}:")
-        if place >= 0:
-            start = place + len(term) + 2
-            count = int(counts[start : counts.index(" ", start)])
-            total += weight * count * (K1 + 1.0) / (count + norm)
-    return round(total, _DECIMALS)
+    def __init__(self, weights: Mapping[str, float], mean_length: float) -> None:
+        self._weights = [(f" {term}:", len(term) + 2, weight) for term, weight in weights.items()]
+        self._mean_length = mean_length
+
+    def score(self, counts: str, length: int) -> float:
+        """A document's score, rounded to six places; 0 when it has none of the terms.
+
+        ``counts`` is the document's terms as the table packs them: " crane:2 red:1 ".
+        """
+        norm = K1 * (1.0 - B + B * length / self._mean_length)
+        total = 0.0
+        for mark, width, weight in self._weights:
+            place = counts.find(mark)
+            if place >= 0:
+                start = place + width
+                count = int(counts[start : counts.index(" ", start)])
+                total += weight * count * (K1 + 1.0) / (count + norm)
+        return round(total, _DECIMALS)

@@ -13,7 +13,7 @@ from agentmem.testing import Bench, MemoryContract, Rig
 from agentmem_bm25 import Bm25Memory
 from agentmem_bm25.analysis import Analyzer
 from agentmem_bm25.config import Bm25Config
-from agentmem_bm25.scoring import Collection, idf, score
+from agentmem_bm25.scoring import Collection, Scorer, idf
 from agentmem_bm25.table import packed, unpacked
 
 
@@ -58,7 +58,8 @@ def by_hand(texts: dict[str, str], query: str, k: int) -> list[tuple[str, float]
     counts = {i: Counter(analyze(text)) for i, text in texts.items()}
     collection = Collection(len(counts), sum(c.total() for c in counts.values()))
     weights = {t: idf(len(counts), n) for t in set(analyze(query)) if (n := sum(t in c for c in counts.values()))}
-    scores = {i: score(packed(c), c.total(), weights, collection.mean_length) for i, c in counts.items()}
+    scorer = Scorer(weights, collection.mean_length)
+    scores = {i: scorer.score(packed(c), c.total()) for i, c in counts.items()}
     return sorted(((i, s) for i, s in scores.items() if s > 0), key=lambda p: (-p[1], p[0]))[:k]
 
 
