@@ -60,9 +60,10 @@ def fuse(
             entry = found.setdefault(hit.record.id, _Fused(hit, 0.0, []))
             entry.score += share * level
             entry.parts.append((recall.memory or hit.memory, share * level))
-    if favour is not None and any(favour(entry.hit.record) for entry in found.values()):
-        for entry in found.values():
-            entry.score = (entry.score + _FAVOUR * favour(entry.hit.record)) / (1 + _FAVOUR)
+    favoured = {i for i, entry in found.items() if favour is not None and favour(entry.hit.record)}
+    if favoured:
+        for record_id, entry in found.items():
+            entry.score = (entry.score + _FAVOUR * (record_id in favoured)) / (1 + _FAVOUR)
     if lift is not None:
         _lift(found, lift)
     ranked = sorted(found.values(), key=lambda f: (-round(f.score, 6), f.hit.record.id))
@@ -70,7 +71,7 @@ def fuse(
     for entry in ranked:
         if len(out) >= k:
             break
-        if not any(same_source(entry.hit, other) for other in out):
+        if not entry.hit.record.sources or not any(same_source(entry.hit, other) for other in out):
             out.append(_told(entry))
     return out
 

@@ -210,7 +210,7 @@ class Query:
 
     def admits(self, record: Record) -> bool:
         """Whether a record may answer: live, within the namespace, and equal to every filter that is set."""
-        if not record.is_live or not in_scope(record.namespace, self.namespace):
+        if record.status is not Status.ACTIVE or (self.namespace and not in_scope(record.namespace, self.namespace)):
             return False
         for name, wanted in self.filters.items():
             have = getattr(record, name, None)

@@ -171,7 +171,7 @@ class View:
         for hit in found.hits:
             if not isinstance(hit, Hit):
                 raise PluginError(f"'{self.name}' returned a {type(hit).__name__} among its hits", self.name)
-            if in_scope(hit.record.namespace, query.namespace):
+            if not query.namespace or in_scope(hit.record.namespace, query.namespace):
                 hits.append(Hit(hit.record, float(hit.score), hit.why, hit.path, self.name))
         hits.sort(key=lambda h: (-h.score, h.record.id))
         return Recall(
