@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentmem.believing import Dispute, day_of
+from agentmem.contract import Embedder
 from agentmem.dates import dates_in, dates_of
 from agentmem.records import Hit, Record
 from agentmem.sentences import content_stems, words
+
+_TWICE = re.compile(r"\bsomeone(?: someone)+\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,13 @@ def masked(text: str, named: Sequence[str]) -> str:
     for name in named:
         text = re.sub(rf"\b{re.escape(name)}(?:['’]s)?\b", "someone", text)
     return text
+
+
+def nearness(embedder: Embedder, question: str, texts: Sequence[str]) -> float:
+    """The cosine of a question and the nearest of the texts, each of the question's names masked as one word."""
+    named = names(question)
+    vectors = embedder.embed([_TWICE.sub("someone", masked(text, named)) for text in (question, *texts)])
+    return float((vectors[1:] @ vectors[0]).max())
 
 
 def has(text: str, name: str) -> bool:

@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from agentmem.contract import Calibration, Capability, ChatModel
+from agentmem.gain import Weighed
 from agentmem.records import Query, QueryKind, Recall
 
 Probe = Callable[[Sequence[str]], Sequence[Recall]]
 """Asks memories for the sake of their signals, readonly; what they answer is used again if they are chosen."""
+Weigh = Callable[[Sequence[str]], Weighed | None]
+"""What a model answers by itself and from these passages, and how sure of it it is; None when it cannot tell."""
+Likeness = Callable[[Sequence[str]], float | None]
+"""How near the nearest passage comes to the question in meaning, names aside (a cosine); None when nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class Situation:
     None when not counted. ``kinds`` counts live records in scope by kind; ``subjects`` are the subjects of live facts
     and edits that the question names, with the kinds of those records; ``speakers`` who speaks in scope, case-folded (a
     name that every other turn bears tells nothing). ``learned`` is what this home has learnt of its own history (JSON
-    values).
+    values). ``weigh`` and ``likeness`` are there when a model of this home may be asked how sure it is; they cost a
+    look at it, and raise ModelError or BudgetExceeded when it fails.
     """
 
     candidates: Sequence[Candidate]
@@ -49,6 +55,8 @@ class Situation:
     probe: Probe | None = None
     chat: ChatModel | None = None
     learned: Mapping[str, Any] | None = None
+    weigh: Weigh | None = None
+    likeness: Likeness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Route:
 
     ``width``: by how much more hits than usual should be kept (a question that counts needs all of them). ``abstain``:
     why there is nothing to answer with. ``decision`` is what the choice was made by, in JSON values; it is recorded.
+    ``notes``: sentences for whoever is answered; they are told and not recorded.
     """
 
     memories: tuple[str, ...]
@@ -67,6 +76,7 @@ class Route:
     width: int = 1
     abstain: str = ""
     decision: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Router(Protocol):

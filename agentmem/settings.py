@@ -96,7 +96,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"no setting named '{name}'; known: {', '.join(model.model_fields)}"
-    return f"setting '{name}' = {fault['input']!r} is not right: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
+    why = fault["msg"].removeprefix("Value error, ")
+    return f"setting '{name}' = {fault['input']!r} is not right: {why[:1].lower()}{why[1:]}"
 
 
 def _file(path: Path) -> dict[str, Any]:

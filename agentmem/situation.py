@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from agentmem.contract import Capability
@@ -15,6 +16,7 @@ from agentmem.home import Home
 from agentmem.records import RECORDS_WITHOUT_TEXT, Namespace, Query, Recall
 from agentmem.router import Candidate, Situation
 from agentmem.routing.features import names_in
+from agentmem.weighing import Weighing
 
 LEARNED = "routing.json"
 """The file in a home that holds what was learnt of its own history."""
@@ -44,6 +46,7 @@ class Situations:
         self._counted: tuple[tuple[int, Namespace], dict[str, int]] | None = None
         self._heard: dict[Namespace, tuple[int, frozenset[str]]] = {}
         self._learned: tuple[float, Mapping[str, Any]] | None = None
+        self._weighing = Weighing(home)
 
     def of(self, query: Query, *, ranking: bool, probe: Probes | None = None) -> Situation:
         """``ranking``: hits will be ranked and quoted."""
@@ -58,6 +61,7 @@ class Situations:
             found = home.journal.records.find(namespace=query.namespace)
             texts = (r.body for r in found if r.kind not in RECORDS_WITHOUT_TEXT)
             tokens = sum(len(text) // 4 + 8 for text in texts)
+        weighs = self._weighing.model is not None
         return Situation(
             candidates,
             live,
@@ -70,6 +74,8 @@ class Situations:
             probe=probe,
             chat=home.chat,
             learned=self._own(),
+            weigh=partial(self._weighing.weigh, query) if weighs else None,
+            likeness=partial(self._weighing.likeness, query) if weighs else None,
         )
 
     def _kinds(self, namespace: Namespace, limit: int) -> dict[str, int]:

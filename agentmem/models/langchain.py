@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from agentmem.contract import Message
 from agentmem.errors import AgentmemError, BadInput, Missing, ModelError
+from agentmem.gain import Said, Weighed
+from agentmem.models.probabilities import IGNORANCE, MOST_TOKENS, TOP, said, short_question
 from agentmem.models.protocol import Delta, PlainMessage, ToolCall, ToolSpec
+from agentmem.records import Namespace
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import AIMessageChunk, BaseMessage
+    from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
 _KEYLIKE = re.compile(r"\b(?:sk|pk|rk)[-_][\w-]{8,}|(?i:bearer\s+)\S+|(?i:api[_-]?key\S*\s+provided:?\s*)\S+")
 
@@ -63,6 +66,7 @@ class LangChainChat:
         self._prices = {key: float(value) for key, value in (prices or {}).items()}
         self._json_mode = json_mode
         self._takes_max_tokens = takes_max_tokens
+        self._gives_probabilities = True  # until a reply comes without them
 
     def __repr__(self) -> str:
         return f"<chat model {self._name}>"
@@ -111,7 +115,8 @@ class LangChainChat:
                     usage = getattr(chunk, "usage_metadata", None) or {}
                     if getattr(chunk, "tool_call_chunks", None) or getattr(chunk, "tool_calls", None):
                         calls = chunk if calls is None else calls + chunk
-                    yield Delta(str(chunk.text), (), usage.get("input_tokens"), usage.get("output_tokens"))
+                    notes = tuple((getattr(chunk, "response_metadata", None) or {}).get("notes", ()))
+                    yield Delta(str(chunk.text), (), usage.get("input_tokens"), usage.get("output_tokens"), notes)
         except AgentmemError:
             raise
         except Exception as error:  # whatever a provider's client raises is a failure of the model
@@ -143,10 +148,38 @@ class LangChainChat:
                 self._json_mode = False  # some compatible servers refuse the option
         return _without_fence(self._invoke(plain, options))
 
+    def weigh(self, question: str, passages: Sequence[str], *, namespace: Namespace = ()) -> Weighed | None:
+        """Two short calls with ``logprobs`` (`agentmem.models.probabilities`); None when the server gives none.
+
+        A server that gave none is not asked again.
+        """
+        closed = self._said(question, ())
+        opened = self._said(question, passages) if closed is not None else None
+        return None if closed is None or opened is None else Weighed(self._name, closed, opened, IGNORANCE)
+
+    def _said(self, question: str, passages: Sequence[str]) -> Said | None:
+        if not self._gives_probabilities:
+            return None
+        options: dict[str, Any] = {"logprobs": True, "top_logprobs": TOP}
+        if self._takes_max_tokens:
+            options["max_tokens"] = MOST_TOKENS
+        try:
+            reply = self._reply(short_question(question, passages), options)
+            found = said(str(reply.text), reply.response_metadata)
+        except ModelError as error:
+            if "logprobs" not in str(error):  # it failed for another reason, and may do better next time
+                raise
+            found = None
+        self._gives_probabilities = found is not None
+        return found
+
     def _invoke(self, messages: Sequence[PlainMessage], options: Mapping[str, Any]) -> str:
+        return str(self._reply(messages, options).text)
+
+    def _reply(self, messages: Sequence[PlainMessage], options: Mapping[str, Any]) -> AIMessage:
         try:
             with _untraced():
-                return str(self._model().invoke(as_langchain(messages), **options).text)
+                return self._model().invoke(as_langchain(messages), **options)
         except AgentmemError:
             raise
         except Exception as error:  # as in stream

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from agentmem.contract import ChatModel, Message
+from agentmem.gain import Weighed
+from agentmem.records import Namespace
 
 PlainMessage = Mapping[str, Any]
 
@@ -42,6 +44,19 @@ class Delta:
     tool_calls: tuple[ToolCall, ...] = ()
     tokens_in: int | None = None
     tokens_out: int | None = None
+    notes: tuple[str, ...] = ()  # what the user should be told besides
+
+
+@runtime_checkable
+class GivesProbabilities(Protocol):
+    """A model, chat or local, that tells how sure it is of an answer."""
+
+    def weigh(self, question: str, passages: Sequence[str], *, namespace: Namespace = ()) -> Weighed | None:
+        """A short answer by itself and one from the passages; None when it cannot tell how sure it is.
+
+        ``namespace``: whose edits of weights are heard. Raises ModelError, or BudgetExceeded before a call.
+        """
+        ...
 
 
 class StreamingModel(ChatModel, Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import socket
 import threading
 import time
@@ -25,6 +26,7 @@ class ChatServer:
         self.behave = "well"
         self.text = "The harbour office is at Pier 4 [1]."
         self.speak: Callable[[Sequence[Mapping[str, Any]]], str] | None = None  # a real model behind the server
+        self.sure: Callable[[Sequence[Mapping[str, Any]]], tuple[str, float]] | None = None  # a text, how likely it is
         self.tool: Mapping[str, Any] | None = None
         self.seen: list[dict[str, Any]] = []
         self.keys: list[str] = []
@@ -48,6 +50,11 @@ class ChatServer:
                 await asyncio.sleep(20)
             case "no json" if "response_format" in body:
                 return JSONResponse({"error": {"message": "response_format is not supported"}}, 400)
+            case "no logprobs" if "logprobs" in body:
+                return JSONResponse({"error": {"message": "logprobs are not supported with this model"}}, 400)
+        if self.sure is not None and body.get("logprobs"):
+            text, p = self.sure(body["messages"])
+            return JSONResponse(with_logprobs(whole(body["model"], text), text, p, body["top_logprobs"]))
         if not body.get("stream"):
             return JSONResponse(whole(body["model"], self.text))
         return StreamingResponse(self.pieces(body), media_type="text/event-stream")
@@ -96,6 +103,14 @@ def whole(model: str, text: str) -> dict[str, Any]:
     usage = {"prompt_tokens": 50, "completion_tokens": 10, "total_tokens": 60}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
     return {**base(), "object": "chat.completion", "choices": choices, "usage": usage, "model": model}
+
+
+def with_logprobs(reply: dict[str, Any], text: str, p: float, top: int) -> dict[str, Any]:
+    """The reply as one token of this probability, beside it others that share what is left."""
+    others = [{"token": f"t{n}", "logprob": math.log((1 - p) / 40), "bytes": None} for n in range(top - 1)]
+    first = {"token": text, "logprob": math.log(p), "bytes": None}
+    reply["choices"][0]["logprobs"] = {"content": [{**first, "top_logprobs": [first, *others]}], "refusal": None}
+    return reply
 
 
 @contextlib.contextmanager
