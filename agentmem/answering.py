@@ -162,6 +162,8 @@ class Responder:
             for delta in pumped(start, turn):
                 told_in, told_out = _usage(delta, told_in, told_out)
                 calls += delta.tool_calls
+                for sentence in delta.notes:
+                    emit(events.Notice, text=sentence, kept=False)
                 if not delta.text:
                     continue
                 if first_ms is None:

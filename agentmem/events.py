@@ -193,10 +193,11 @@ class PendingApproval(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Event):
-    """A sentence for the user; level is "note" or "warning"."""
+    """A sentence for the user; level is "note" or "warning". ``kept``: with its words in the turn's trace."""
 
     text: str
     level: str = "note"
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -266,6 +266,8 @@ def _written(quotes: Sequence[Quote], asked: Asked, hits: Sequence[Hit]) -> Extr
 
 def _spoken(quote: Quote) -> str:
     record, told = quote.hit.record, f"{quote.before} {quote.text}".strip()
+    if _own_confidence(record) is not None:
+        return f"{record.attributes.get('answer', told)} (from the weights of {record.speaker})"
     if record.kind != "turn" or not record.speaker:
         return told
     when = f" ({day_of(record.valid_from)})" if record.valid_from is not None else ""

@@ -296,10 +296,12 @@ class Graph:
     def emit(self, turn: Turn, what: type[events.Event], /, **told: Any) -> None:
         """Tell whoever listens; inside another graph that is its custom stream."""
         event = what(turn=turn.id, thread=turn.thread, at=self.home.clock.now(), **told)
+        if isinstance(event, events.Notice):
+            if event.text in turn.notes:  # the router and the model that answers may find the same
+                return
+            turn.notes.append(event.text)
         if not isinstance(event, events.Token):
             turn.log.append(event)
-        if isinstance(event, events.Notice):
-            turn.notes.append(event.text)
         if turn.sink is not None:
             turn.sink(event)
         else:
@@ -351,6 +353,8 @@ class Graph:
             for recall in found:
                 if recall.memory not in known:
                     self._tell_recall(turn, query, recall)
+            for sentence in route.notes:
+                self.emit(turn, events.Notice, text=sentence, kept=False)
         return sorted(found, key=lambda recall: recall.memory)
 
     def _tell_written(self, turn: Turn, receipt: Receipt, what: str, known: Mapping[str, Record] | None = None) -> None:

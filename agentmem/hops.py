@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from agentmem.claims import Claim, claim_of, folded_value, names_in
 from agentmem.records import Hit, Record
-from agentmem.sentences import content_stems, sentences
+from agentmem.sentences import content_stems, is_held, sentences
 
 Search = Callable[[str], Sequence[Hit]]
 """Looks a name up: hits, best first."""
@@ -85,7 +85,7 @@ def _grown(question: str, chain: _Chain, look_up: Search) -> list[_Chain]:
             if hit.record_id in known or not _is_short(hit.record) or not _speaks_of(hit.record, name):
                 continue
             told = _stems(_respect(hit.record, name))
-            covered = frozenset(word for word in chain.left if _held(word, told))
+            covered = frozenset(word for word in chain.left if is_held(word, told))
             out.append(_Chain((*chain.hits, hit), chain.left - covered, chain.fit + len(covered) - _STEP))
             known.add(hit.record_id)
     return out
@@ -131,7 +131,7 @@ def _is_short(record: Record) -> bool:
 
 def _open(question: str, hit: Hit) -> frozenset[str]:
     told = _stems(hit.record.body)
-    return frozenset(word for word in _stems(question) if not _held(word, told))
+    return frozenset(word for word in _stems(question) if not is_held(word, told))
 
 
 def _fit(question: str, hit: Hit) -> float:
@@ -141,16 +141,6 @@ def _fit(question: str, hit: Hit) -> float:
 @lru_cache(maxsize=4096)
 def _stems(text: str) -> frozenset[str]:
     return frozenset(content_stems(text))
-
-
-@lru_cache(maxsize=4096)
-def _beginnings(told: frozenset[str]) -> frozenset[str]:
-    return frozenset(word[:5] for word in told)
-
-
-def _held(word: str, told: frozenset[str]) -> bool:
-    """Whether a word is among others, or one that begins alike ("citizen", "citizenship")."""
-    return word in told or (len(word) >= 5 and word[:5] in _beginnings(told))
 
 
 def _new_names(question: str, record: Record, before: Sequence[Hit]) -> list[str]:

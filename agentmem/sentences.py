@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])|\n{2,}|\n(?=\s*[-*•#])")
@@ -65,3 +66,8 @@ def stem(word: str) -> str:
 def content_stems(text: str) -> list[str]:
     """Stems of the words that carry meaning, in order."""
     return [stem(w) for w in words(text) if w.removesuffix("'s") not in STOP_WORDS]
+
+
+def is_held(word: str, told: Collection[str]) -> bool:
+    """Whether a stem is among others, or one that begins alike ("citizen", "citizenship")."""
+    return word in told or (len(word) >= 5 and any(other[:5] == word[:5] for other in told))

@@ -26,6 +26,7 @@ from agentmem.events import (
 from agentmem.records import Hit
 
 KIND = "trace"
+_TOLD = "(what a model knows by itself: told, not kept)"
 
 
 def trace_of(turn: Mapping[str, Any], log: Sequence[Event], outcome: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _step(event: Event) -> dict[str, Any] | None:
         case PendingApproval():
             return {"change": event.change_id}
         case Notice():
-            return {"level": event.level, "text": event.text}
+            return {"level": event.level, "text": event.text if event.kept else _TOLD}
     return None
 
 

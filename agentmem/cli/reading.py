@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agentmem.cli.options import SHORT, Options, clock_text, columns, moment, shortened
@@ -64,6 +64,7 @@ def _ask(options: Options, arguments: argparse.Namespace) -> int:
         lines = [answer.text]
         for number, hit in enumerate(answer.citations, 1):
             lines.append(f"  [{number}] {hit.record.id[:SHORT]} {place_of(hit.record)}  ({hit.memory} {hit.score:.2f})")
+        lines += [f"  note: {sentence}" for sentence in answer.notes]
         options.print(answer, "\n".join(lines))
     return 0
 
@@ -87,6 +88,8 @@ def _recall(options: Options, arguments: argparse.Namespace) -> int:
         lines += ["", f"route: {found.route.reason}"]
         told = found.route.decision.get("p", {})
         lines += [f"  {key or 'nothing'}: {p:.2f}" for key, p in sorted(told.items(), key=lambda one: -one[1])]
+        lines += [_looked(found.route.decision["gain"])] if "gain" in found.route.decision else []
+        lines += [f"  note: {sentence}" for sentence in found.route.notes]
         lines += [f"  {name} not asked: {why}" for name, why in found.route.skipped.items()]
         lines += [
             f"  {r.memory}: {r.abstain or r.error or f'{len(r.hits)} hits'} in {r.ms:.1f} ms" for r in found.recalls
@@ -94,6 +97,17 @@ def _recall(options: Options, arguments: argparse.Namespace) -> int:
         lines.append("  " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in found.ms.items()))
     options.print(found, "\n".join(lines))
     return 0
+
+
+def _looked(gain: Mapping[str, Any]) -> str:
+    """What a look at a model told, in a line of numbers."""
+    if "gain" not in gain:
+        return f"  no model could be looked at ({gain.get('fault', gain['outcome'])})"
+    alone, shown = (
+        f"entropy {entropy:.3f}, confidence {sure:.2f}"
+        for entropy, sure in zip(gain["entropy"], gain["confidence"], strict=True)
+    )
+    return f"  looked at {gain['model']}: alone {alone}; with what was recalled {shown}; gain {gain['gain']:+.3f}"
 
 
 def _nothing(found: Any) -> str:

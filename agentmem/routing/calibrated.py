@@ -5,7 +5,7 @@ What it decides by is written into the route's ``decision``: the same question i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from agentmem.contract import Capability
 from agentmem.records import Query, QueryKind, Recall
 from agentmem.router import Route, Situation
 from agentmem.routing.arms import NOTHING, Arm, Prices, possible
+from agentmem.routing.bearing import looked_at
 from agentmem.routing.evidence import missing_names
 from agentmem.routing.features import features_of, is_small_talk, signals_of
 from agentmem.routing.model import RoutingModel, bundled
@@ -109,35 +110,23 @@ class CalibratedRouter:
         return replace(route, width=arm.width)
 
     def escalate(self, query: Query, situation: Situation, route: Route, recalls: Sequence[Recall]) -> Route | None:
-        """Once: ask those that were not asked when nothing that came names what the question names; then abstain."""
+        """Once: ask those that were not asked when nothing that came names what the question names; then abstain.
+
+        Where it is named and yet may not be what was asked for, a model that tells how sure it is decides.
+        """
         if not route.memories or not query.text.strip() or query.filters:
             return None
         parametric = _parametric(situation)
         texts = [recall for recall in recalls if recall.memory not in parametric]
         missing = missing_names(query.text, texts)
         found = any(recall.hits for recall in texts)
-        if found and not missing:
-            return None
-        told = "nothing that was recalled names what the question names" if missing else "nothing was recalled"
         ruling = rule(query, situation)
-        known = tuple(recall.memory for recall in recalls if recall.memory in parametric and recall.hits)
-        if known:  # a model that says when it does not know, and answers: what was recalled besides is of others
-            skipped = {**route.skipped, **{r.memory: told for r in texts}}
-            reason = f"{route.reason}; {told}; the weights of {', '.join(known)} answer"
-            decision = {**route.decision, "escalated": "weights"}
-            if set(known) == set(route.memories):
-                return None
-            return replace(route, memories=known, skipped=skipped, reason=reason, decision=decision)
-        others = tuple(n for n in ruling.names if n not in route.memories)
-        if others and not route.decision.get("escalated"):
-            skipped = {n: why for n, why in route.skipped.items() if n not in others}
-            reason = f"{route.reason}; {told}, so the others were asked as well"
-            decision = {**route.decision, "escalated": "others"}
-            return replace(
-                route, memories=(*route.memories, *others), skipped=skipped, reason=reason, decision=decision
-            )
-        decision = {**route.decision, "escalated": "abstain"}
-        return replace(route, reason=f"{route.reason}; {told}", abstain=told, decision=decision)
+        if found and not missing:
+            return _by_gain(query, situation, route, recalls, ruling)
+        told = "nothing that was recalled names what the question names" if missing else "nothing was recalled"
+        if any(recall.memory in parametric and recall.hits for recall in recalls):
+            return _weights_alone(replace(route, reason=f"{route.reason}; {told}"), recalls, parametric, told)
+        return _others(route, ruling, told) or _abstaining(route, told)
 
     def model_for(self, situation: Situation) -> RoutingModel:
         """What this home has learnt, else what was given, else what comes along."""
@@ -161,6 +150,72 @@ class CalibratedRouter:
         skipped = dict(ruling.skipped)
         skipped |= {name: "another choice is worth more" for name in ruling.names if name not in names}
         return Route(names, reason, skipped, ruling.kind, decision=decision)
+
+
+def _by_gain(
+    query: Query, situation: Situation, route: Route, recalls: Sequence[Recall], ruling: Ruling
+) -> Route | None:
+    """The route by whether what was recalled bears on the question, where a model can tell; None when it stands."""
+    parametric, before = _parametric(situation), route.decision.get("gain")
+    seen = looked_at(query, situation, recalls, ruling.kind, parametric, before)
+    if seen is None:
+        return None
+    is_new = seen.decision is not before
+    if is_new:
+        decision = {**route.decision, "gain": seen.decision}
+        route = replace(route, reason=f"{route.reason}; {seen.reason}", decision=decision, notes=seen.notes)
+    further: Route | None = None
+    told = "what was recalled does not bear on the question"
+    if seen.outcome == "weights":
+        if not any(recall.memory in parametric and recall.hits for recall in recalls):
+            further = _also(route, [n for n in ruling.names if n in parametric], "weights")
+        elif situation.ranking:  # a model that reads is shown the text as well, and judges for itself
+            further = _weights_alone(route, recalls, parametric, told)
+    elif seen.outcome == "conflict" and is_new:  # a text record is the source of truth
+        skipped = {n: "a text says otherwise, and text is believed" for n in route.memories if n in parametric}
+        kept = tuple(n for n in route.memories if n not in parametric)
+        further = replace(route, memories=kept, skipped={**route.skipped, **skipped})
+    elif seen.outcome == "neither":
+        further = _others(route, ruling, told) or _abstaining(route, told)
+    elif seen.outcome == "unsure":
+        further = _others(route, ruling, "what was recalled may not bear on the question")
+    return further or (route if is_new else None)
+
+
+def _weights_alone(route: Route, recalls: Sequence[Recall], parametric: Collection[str], told: str) -> Route | None:
+    """A model that says when it does not know, and answers: what was recalled besides is of something else."""
+    known = tuple(recall.memory for recall in recalls if recall.memory in parametric and recall.hits)
+    if set(known) == set(route.memories):
+        return None
+    skipped = {**route.skipped, **{r.memory: told for r in recalls if r.memory not in parametric}}
+    reason = f"{route.reason}; the weights of {', '.join(known)} answer"
+    return replace(
+        route, memories=known, skipped=skipped, reason=reason, decision={**route.decision, "escalated": "weights"}
+    )
+
+
+def _others(route: Route, ruling: Ruling, told: str) -> Route | None:
+    """Those that were not asked are asked as well, once."""
+    others = [name for name in ruling.names if name not in route.memories]
+    if route.decision.get("escalated"):
+        return None
+    further = _also(route, others, "others")
+    return further and replace(further, reason=f"{route.reason}; {told}, so the others were asked as well")
+
+
+def _also(route: Route, names: Sequence[str], stage: str) -> Route | None:
+    """The route with those of these memories that were not asked; None when all were."""
+    new = tuple(name for name in names if name not in route.memories)
+    if not new:
+        return None
+    skipped = {name: why for name, why in route.skipped.items() if name not in new}
+    decision = {**route.decision, "escalated": stage}
+    return replace(route, memories=(*route.memories, *new), skipped=skipped, decision=decision)
+
+
+def _abstaining(route: Route, told: str) -> Route:
+    decision = {**route.decision, "escalated": "abstain"}
+    return replace(route, reason=f"{route.reason}; {told}", abstain=told, decision=decision)
 
 
 def _fit(situation: Situation) -> set[str]:
