@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -18,11 +18,13 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import ConfigDict
 
 from agentmem.errors import ModelError
+from agentmem.gain import SURE, otherwise, same_answer, stands_in
+from agentmem_lm.manners import passages_for
+from agentmem_lm.memory import answer_confidence
 
-MOST_PASSAGES = 4
 _FENCE = re.compile(r"<memory-(?P<mark>[^>]+)>(?P<body>.*?)</memory-(?P=mark)>", re.DOTALL)
 _LABEL = re.compile(r"^\[(\d+)\] \(.*\)$", re.MULTILINE)
-_NAME = re.compile(r"\b[A-Z]\w+")
+_SHORT = 24  # tokens of an answer that is only looked at
 ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "user"}
 
 
@@ -39,6 +41,9 @@ class LocalChatModel(BaseChatModel):
     namespace: tuple[str, ...] = ()
     base: bool = False
     cite: bool = True  # a model that answers bare questions says what its answer rests on
+    tell_conflicts: bool = True  # and when its weights alone would say otherwise than the passage that it followed
+    context_weight: float | Literal["adaptive"] = 1.0  # of passages against the weights, 0 to 1
+    mix_at: Literal["conflicts", "every_token"] = "conflicts"  # where that counts: `agentmem.gain.steered`
 
     @property
     def _llm_type(self) -> str:
@@ -66,10 +71,17 @@ class LocalChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         prompt, ends = self.prompt_of(messages)
-        limit = self._room(prompt, kwargs)
-        done = self.model.complete(
-            [prompt], max_new_tokens=limit, stop=(*ends, *(stop or ())), base=self.base, namespace=self.namespace
-        )[0]
+        limit, steer = self._room(prompt, kwargs), self._steering(messages, prompt)
+        how: dict[str, Any] = {
+            "max_new_tokens": limit,
+            "stop": (*ends, *(stop or ())),
+            "base": self.base,
+            "namespace": self.namespace,
+        }
+        if steer is None:
+            done = self.model.complete([prompt], **how)[0]
+        else:
+            done = self.model.steered(prompt, steer, **how)
         asked = len(self.model.encode(prompt))
         message = AIMessage(
             content=done.text.strip() + self._cite(messages, done.text),
@@ -82,6 +94,7 @@ class LocalChatModel(BaseChatModel):
                 "model_name": self.model.name,
                 "finish_reason": done.reason,
                 "probability": math.exp(sum(done.log_probabilities)),
+                "notes": self._notes(messages, done.text),
             },
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -96,7 +109,12 @@ class LocalChatModel(BaseChatModel):
         prompt, ends = self.prompt_of(messages)
         limit = self._room(prompt, kwargs)
         pieces = self.model.stream(
-            prompt, max_new_tokens=limit, stop=(*ends, *(stop or ())), base=self.base, namespace=self.namespace
+            prompt,
+            max_new_tokens=limit,
+            stop=(*ends, *(stop or ())),
+            base=self.base,
+            namespace=self.namespace,
+            steer=self._steering(messages, prompt),
         )
         said = ""
         try:
@@ -108,10 +126,12 @@ class LocalChatModel(BaseChatModel):
             pieces.close()
         if source := self._cite(messages, said):
             yield self._chunk(source, run_manager)
+        if notes := self._notes(messages, said):
+            yield self._chunk("", run_manager, notes=notes)
 
     @staticmethod
-    def _chunk(text: str, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
-        chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
+    def _chunk(text: str, run_manager: CallbackManagerForLLMRun | None, **told: Any) -> ChatGenerationChunk:
+        chunk = ChatGenerationChunk(message=AIMessageChunk(content=text, response_metadata=told))
         if run_manager:
             run_manager.on_llm_new_token(text, chunk=chunk)
         return chunk
@@ -120,29 +140,72 @@ class LocalChatModel(BaseChatModel):
         """Itself: a local model answers without calling the tools that it is offered."""
         return self
 
-    def prompt_of(self, messages: Sequence[BaseMessage]) -> tuple[str, tuple[str, ...]]:
-        """The prompt that asks for the next message, and the texts that end it besides the model's own stop tokens."""
+    def prompt_of(self, messages: Sequence[BaseMessage], *, passages: bool = True) -> tuple[str, tuple[str, ...]]:
+        """The prompt that asks for the next message, and the texts that end it besides the model's own stop tokens.
+
+        ``passages``: with what was recalled, or without.
+        """
         if self.model.manners.question:
-            return self._question(messages), ("\n",)
+            return self._question(messages, passages), ("\n",)
         turns = [{"role": ROLES.get(m.type, "user"), "content": str(m.text)} for m in messages]
+        if not passages:
+            turns = [{**turn, "content": _FENCE.sub("", turn["content"]).strip()} for turn in turns]
         if getattr(self.model.tokenizer, "chat_template", None):
             return self._templated(turns), ()
         lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
         return "\n".join([*lines, "Assistant:"]), ("\nUser:", "\nSystem:")
 
-    def _question(self, messages: Sequence[BaseMessage]) -> str:
+    def _question(self, messages: Sequence[BaseMessage], passages: bool) -> str:
         """A model that reads passages and one question gets just these: what it was not taught would confuse it."""
         question, recalled = asked_of(messages)
-        return str(self.model.manners.prompt(question, passages_for(question, recalled)))
+        return str(self.model.manners.prompt(question, passages_for(question, recalled) if passages else ()))
+
+    def _steering(self, messages: Sequence[BaseMessage], prompt: str) -> Any:
+        """How the passages are weighed against the weights; None when they alone count, or nothing stands against them.
+
+        A model that by itself says that it does not know has nothing to set against a passage, however surely it says
+        so.
+        """
+        if self.context_weight == 1.0:
+            return None
+        alone, _ = self.prompt_of(messages, passages=False)
+        if alone == prompt:
+            return None
+        enough = 2 + max((len(self.model.encode_end(text)) for text in self.model.manners.unknown), default=0)
+        if self.model.manners.says_unknown(self._by_itself(alone, enough).text):
+            return None
+        from agentmem_lm.decoding import Steering
+
+        return Steering(alone, self.context_weight, always=self.mix_at == "every_token")
+
+    def _by_itself(self, prompt: str, max_new_tokens: int) -> Any:
+        """What the weights alone say, in few words."""
+        return self.model.complete(
+            [prompt], max_new_tokens=max_new_tokens, stop=("\n",), base=self.base, namespace=self.namespace
+        )[0]
+
+    def _notes(self, messages: Sequence[BaseMessage], answer: str) -> list[str]:
+        """That the weights would say otherwise, when a bare answer follows a passage and they are sure."""
+        if not self.tell_conflicts or self._source(messages, answer) is None:
+            return []
+        known = self._by_itself(self.prompt_of(messages, passages=False)[0], _SHORT)
+        sure = answer_confidence(self.model, known.text, known.log_probabilities) >= SURE
+        return [otherwise(self.model.name, known.text)] if sure and not same_answer(known.text, answer) else []
 
     def _cite(self, messages: Sequence[BaseMessage], answer: str) -> str:
-        """What follows an answer: the numbers of the recalled texts that say so, else that it came from the weights."""
+        """What follows an answer: the number of the passage that says so, else that it came from the weights."""
         if not (self.cite and self.model.manners.question) or self.model.manners.says_unknown(answer):
             return ""
-        _, recalled = asked_of(messages)
-        wanted = answer.strip().strip(".").casefold()
-        says_so = next((number for number, text in recalled if wanted in text.casefold()), None)
-        return f" [{says_so}]" if says_so else f" (from the weights of {self.model.name})"
+        number = self._source(messages, answer)
+        return f" (from the weights of {self.model.name})" if number is None else f" [{number}]"
+
+    def _source(self, messages: Sequence[BaseMessage], answer: str) -> int | None:
+        """The number of the passage, of those that the model was shown, that says what a bare answer says."""
+        if not self.model.manners.question or self.model.manners.says_unknown(answer):
+            return None
+        question, recalled = asked_of(messages)
+        shown = passages_for(question, recalled)
+        return next((number for number, text in recalled if text in shown and stands_in(answer, text)), None)
 
     def _templated(self, turns: list[dict[str, str]]) -> str:
         tokenizer = self.model.tokenizer
@@ -192,14 +255,3 @@ def asked_of(messages: Sequence[BaseMessage]) -> tuple[str, list[tuple[int, str]
             for number, text in zip(*[iter(_LABEL.split(fence["body"])[1:])] * 2, strict=True)
         ]
     return " ".join(question.split()), sorted((number, " ".join(text.split())) for number, text in recalled)
-
-
-def passages_for(question: str, recalled: Sequence[tuple[int, str]]) -> list[str]:
-    """The recalled sentences that name something the question names, best first, as many as such a model can read."""
-    names = set(_NAME.findall(question)[1:] or _NAME.findall(question))
-    found: list[str] = []
-    for _, text in recalled:
-        # A question that was recalled is no evidence, and long texts are not what such a model was taught to read.
-        if text and "?" not in text and len(text) < 200 and names & set(_NAME.findall(text)) and text not in found:
-            found.append(text)
-    return found[:MOST_PASSAGES]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from agentmem.gain import Weight, steered
+
 if TYPE_CHECKING:
     from agentmem_lm.model import CausalModel
 
@@ -21,13 +23,15 @@ if TYPE_CHECKING:
 class Finished:
     """One continuation: its text without the stop, its tokens (the stop token included), their log-probabilities.
 
-    `reason` is "stop" (a stop token or text), "length" or "cancelled".
+    `reason` is "stop" (a stop token or text), "length" or "cancelled". `entropies` (nats) are those of the
+    distributions that the tokens were chosen from; empty unless they were asked for.
     """
 
     text: str
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     reason: str
+    entropies: tuple[float, ...] = ()
 
 
 @dataclass
@@ -35,6 +39,7 @@ class _Row:
     prompt: list[int]
     tokens: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
     reason: str = ""
     text: str = ""
 
@@ -50,8 +55,10 @@ class Decoder:
         stop: Sequence[str],
         padding: str,
         cache: bool,
+        entropies: bool = False,
     ) -> None:
         self._model = model
+        self._watched = entropies
         self._rows = [_Row(prompt) for prompt in prompts]
         self._limit = max_new_tokens
         self._stop = tuple(text for text in stop if text)
@@ -64,7 +71,13 @@ class Decoder:
         for _ in self._steps():
             pass
         return [
-            Finished(row.text, tuple(row.tokens), tuple(row.log_probabilities), row.reason or "length")
+            Finished(
+                row.text,
+                tuple(row.tokens),
+                tuple(row.log_probabilities),
+                row.reason or "length",
+                tuple(row.entropies),
+            )
             for row in self._rows
         ]
 
@@ -94,14 +107,22 @@ class Decoder:
     def _steps(self) -> Iterator[None]:
         forward = self._with_cache() if self._cached else self._without_cache()
         for _ in range(self._limit):
-            log_probabilities = next(forward)
-            best = log_probabilities.argmax(-1)
-            for row, token, logp in zip(self._rows, best.tolist(), log_probabilities, strict=True):
+            for row, chosen in zip(self._rows, self._choose(next(forward)), strict=True):
                 if not row.reason:
-                    self._take(row, token, float(logp[token]))
+                    self._take(row, *chosen)
             yield
             if all(row.reason for row in self._rows):
                 return
+
+    def _choose(self, log_probabilities: Tensor) -> list[tuple[int, float]]:
+        """Each row's next token and its log-probability, from those of the whole vocabulary (batch, vocab)."""
+        best = log_probabilities.argmax(-1)
+        if self._watched:
+            told = -(log_probabilities.exp() * log_probabilities.clamp(min=-100)).sum(-1)
+            for row, entropy in zip(self._rows, told.tolist(), strict=True):
+                if not row.reason:
+                    row.entropies.append(entropy)
+        return [(token, float(logp[token])) for token, logp in zip(best.tolist(), log_probabilities, strict=True)]
 
     def _take(self, row: _Row, token: int, logp: float) -> None:
         row.tokens.append(token)
@@ -144,3 +165,38 @@ class Decoder:
             out = self._model.net(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False)
             at = mask.sum(-1) - 1 if self._side == "right" else torch.full((len(ids),), ids.shape[1] - 1)
             yield out.logits[torch.arange(len(ids)), at.cpu()].float().log_softmax(-1)
+
+
+@dataclass(frozen=True)
+class Steering:
+    """How a text is decoded from two prompts: the one without passages, and how much the passages count.
+
+    `weight` 1 is the passages alone, 0 the weights alone, "adaptive" by how sure each is; `always` mixes at every token
+    instead of those where the passages make the model less sure (`agentmem.gain.steered`).
+    """
+
+    prompt: str
+    weight: Weight
+    always: bool = False
+
+
+class Steered(Decoder):
+    """Decodes one text from two prompts in lockstep, with passages and without; the same tokens follow both."""
+
+    def __init__(
+        self,
+        model: CausalModel,
+        prompts: tuple[list[int], list[int]],
+        max_new_tokens: int,
+        stop: Sequence[str],
+        padding: str,
+        steering: Steering,
+    ) -> None:
+        super().__init__(model, prompts, max_new_tokens, stop, padding, cache=True)
+        self._steering = steering
+
+    def _choose(self, log_probabilities: Tensor) -> list[tuple[int, float]]:
+        with_passages, without = log_probabilities.double().cpu().numpy()
+        log_p = steered(with_passages, without, self._steering.weight, always=self._steering.always)
+        token = int(log_p.argmax())
+        return [(token, float(log_p[token]))] * 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 from agentmem.errors import BadInput
 
 FILE = "agentmem.json"
+MOST_PASSAGES = 4
+_NAME = re.compile(r"\b[A-Z]\w+")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,17 @@ class Manners:
             return asked
         told = (self.passages or "{passages}\n\n").replace("{passages}", " ".join(passages))
         return told + asked
+
+
+def passages_for(question: str, recalled: Sequence[tuple[int, str]]) -> list[str]:
+    """The recalled sentences that name something the question names, best first, as many as such a model can read."""
+    names = set(_NAME.findall(question)[1:] or _NAME.findall(question))
+    found: list[str] = []
+    for _, text in recalled:
+        # A question that was recalled is no evidence, and long texts are not what such a model was taught to read.
+        if text and "?" not in text and len(text) < 200 and names & set(_NAME.findall(text)) and text not in found:
+            found.append(text)
+    return found[:MOST_PASSAGES]
 
 
 def fit(probabilities: Sequence[float], rights: Sequence[bool], steps: int = 200) -> Calibration:

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agentmem.errors import BadInput, ModelError
+from agentmem.gain import Weighed
 from agentmem.records import Namespace
-from agentmem_lm.decoding import Decoder, Finished
+from agentmem_lm.decoding import Decoder, Finished, Steered, Steering
 from agentmem_lm.manners import Manners
 from agentmem_lm.mounting import Mount, MountStack, pin_of
 from agentmem_lm.structure import Structure, find_structure
@@ -216,6 +217,7 @@ class CausalModel:
         padding: Padding | None = None,
         cache: bool = True,
         batch: int = 64,
+        entropies: bool = False,
     ) -> list[Finished]:
         """As `generate`, with the tokens, their log-probabilities and why each text ended."""
         rows = [self._checked(prompt, max_new_tokens) for prompt in prompts]
@@ -224,7 +226,9 @@ class CausalModel:
         with self.use(namespace, as_of, base), torch.inference_mode():
             for start in range(0, len(order), batch):
                 chosen = order[start : start + batch]
-                decoder = Decoder(self, [rows[i] for i in chosen], max_new_tokens, stop, padding or self.padding, cache)
+                decoder = Decoder(
+                    self, [rows[i] for i in chosen], max_new_tokens, stop, padding or self.padding, cache, entropies
+                )
                 out.update(zip(chosen, decoder.run(), strict=True))
         return [out[i] for i in range(len(rows))]
 
@@ -238,20 +242,26 @@ class CausalModel:
         namespace: Namespace = (),
         as_of: float | None = None,
         cancelled: Callable[[], bool] = lambda: False,
+        steer: Steering | None = None,
     ) -> Generator[str, None, None]:
         """The continuation piece by piece, as tokens make whole characters.
 
         Another thread generates and holds the lock, so the pieces may be taken from any thread. Closing the iterator,
-        or `cancelled()` turning true, ends the generation at its next token.
+        or `cancelled()` turning true, ends the generation at its next token. ``steer``: mixed with what another prompt
+        would be continued with.
         """
         row = self._checked(prompt, max_new_tokens)
+        other = [] if steer is None else self._checked(steer.prompt, max_new_tokens)
         pieces: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
         closed = threading.Event()
 
         def work() -> None:
             try:
                 with self.use(namespace, as_of, base), torch.inference_mode():
-                    decoder = Decoder(self, [row], max_new_tokens, stop, self.padding, cache=True)
+                    if steer is None:
+                        decoder = Decoder(self, [row], max_new_tokens, stop, self.padding, cache=True)
+                    else:
+                        decoder = Steered(self, (row, other), max_new_tokens, stop, self.padding, steer)
                     for piece in decoder.pieces():
                         if piece:
                             pieces.put(piece)
@@ -271,6 +281,28 @@ class CausalModel:
         finally:
             closed.set()
             worker.join()
+
+    def steered(
+        self,
+        prompt: str,
+        steer: Steering,
+        *,
+        max_new_tokens: int = 256,
+        stop: Sequence[str] = (),
+        base: bool = False,
+        namespace: Namespace = (),
+        as_of: float | None = None,
+    ) -> Finished:
+        """One continuation of two prompts in lockstep."""
+        rows = (self._checked(prompt, max_new_tokens), self._checked(steer.prompt, max_new_tokens))
+        with self.use(namespace, as_of, base), torch.inference_mode():
+            return Steered(self, rows, max_new_tokens, stop, self.padding, steer).run()[0]
+
+    def weigh(self, question: str, passages: Sequence[str], *, namespace: Namespace = ()) -> Weighed | None:
+        """How sure it is of a question by itself and with passages (`agentmem.models.protocol.GivesProbabilities`)."""
+        from agentmem_lm.weighing import weigh
+
+        return weigh(self, question, passages, namespace)
 
     def logits(
         self,

@@ -8,13 +8,18 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from agentmem.errors import BadInput, Missing
+from agentmem.gain import Weighed
 from agentmem.records import Namespace
+from agentmem.settings import explain
+from agentmem_lm.config import LocalConfig
 from agentmem_lm.manners import Manners
 from agentmem_lm.mounting import Mount
 
@@ -107,6 +112,10 @@ class LazyModel:
                 self._waiting.clear()
             return self._model
 
+    def weigh(self, question: str, passages: Sequence[str], *, namespace: Namespace = ()) -> Weighed | None:
+        """As `CausalModel.weigh`; here by its name, so that asking whether there is such a verb loads nothing."""
+        return self.loaded().weigh(question, passages, namespace=namespace)
+
     def mount(self, memory: object, namespace: Namespace = (), as_of: float | None = None) -> Mount:
         """As `CausalModel.mount`."""
         with self._lock:
@@ -139,6 +148,10 @@ class LocalModels:
         """A chat model; with `local_model` it speaks through that one, so that its edits are heard."""
         from agentmem_lm.chat import LocalChatModel
 
+        try:
+            LocalConfig.model_validate(settings)
+        except ValidationError as error:
+            raise BadInput(f"in the section of 'local': {explain(error, LocalConfig)}") from error
         own = {key: settings.pop(key) for key in ("device", "dtype", "padding") if key in settings}
         shared = local_model if getattr(local_model, "name", None) == spec.removeprefix("local:") else None
         return LocalChatModel(model=shared or LazyModel(spec, **own), **settings)

@@ -15,8 +15,8 @@ from agentmem.errors import BadInput, ModelError
 from agentmem.records import Query, Record
 from agentmem.testing import MemoryContract
 from agentmem_lm import LazyModel, LmMemory, LocalModels
-from agentmem_lm.chat import LocalChatModel, asked_of, passages_for
-from agentmem_lm.manners import Calibration, Manners, calibration_error, fit
+from agentmem_lm.chat import LocalChatModel, asked_of
+from agentmem_lm.manners import Calibration, Manners, calibration_error, fit, passages_for
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
