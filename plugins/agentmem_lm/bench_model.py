@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agentmem.bench.report import Interval, Report, bootstrap
+from agentmem_lm.bench_steering import steering
 from agentmem_lm.command import demo_prompts
 from agentmem_lm.demo.draws import Draws
 from agentmem_lm.demo.probes import KINDS, Probe, probes
@@ -28,6 +29,7 @@ from agentmem_lm.provider import folder_of, open_model
 
 T = TypeVar("T")
 PARTS = ("knowledge", "confidence", "sites", "shapes")
+LONG = ("steering",)  # only when asked for
 
 
 def main(argv: list[str]) -> int:
@@ -41,6 +43,8 @@ def main(argv: list[str]) -> int:
         _knowledge(report, model, build(), given.n, range(given.seeds))
     if model is not None and "confidence" in parts:
         _confidence(report, model, build(), given.n, given.model, given.calibrate)
+    if model is not None and "steering" in parts:
+        steering(report, model, build(), given.n, range(given.seeds))
     if model is not None and "sites" in parts:
         _sites(report, model)
     if "shapes" in parts:
@@ -53,7 +57,7 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="agentmem bench model", description=__doc__)
     parser.add_argument("--model", default="demo", help="demo, or a folder with a model trained on the demo world")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"which parts, of {', '.join(PARTS)}")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"which parts, of {', '.join((*PARTS, *LONG))}")
     parser.add_argument("--n", type=int, default=300, help="probes a kind and seed (default 300)")
     parser.add_argument("--seeds", type=int, default=3, help="how many draws of probes (default 3)")
     parser.add_argument("--shapes", default="qwen2.5-0.5b,gpt2-124m", help="shapes with random weights to measure")

@@ -109,6 +109,10 @@ def _tell(report: Report, rows: Sequence[Row], ms: Mapping[str, float], k: int) 
     report.figure("captured", float("nan") if single else scores.captured)
     report.figure("probe_share", stages["probes"] / len(routes))
     report.figure("extra_ms_p50", percentile(plain, 0.5))
+    looks = [spent for row in rows for spent in row.look_ms]
+    report.figure("gain_share", sum("gain" in route.decision for route in routes) / len(routes))
+    report.figure("look_share", sum(spent > 0 for spent in looks) / len(looks))
+    report.figure("look_ms_p50", percentile([spent for spent in looks if spent] or [0.0], 0.5))
     for name in ("cheapest", "uniform", "same_shares", "permuted", "oracle_low", "oracle_high"):
         report.figure(name, getattr(scores, name))
     judged = calibration(rows)
@@ -140,6 +144,8 @@ def _say(scores: Scores, report: Report, judged: Mapping[str, tuple[float, float
         f" ahead of the best fixed arm {scores.ahead}; harm {figures['harm']:.1f} %",
         f"  probes on {100 * figures['probe_share']:.1f} % of questions; routing takes {figures['extra_ms_p50']:.1f} ms"
         " (p50, without probes)",
+        f"  a look at whether the evidence bears on {100 * figures['look_share']:.1f} % of questions"
+        f" ({figures['look_ms_p50']:.1f} ms, p50), at a model on {100 * figures['gain_share']:.1f} %",
     ]
     if judged:
         worst = max(judged, key=lambda key: judged[key][0])

@@ -8,13 +8,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from agentmem.bench.sets import EvaluationSet
 from agentmem.contract import Capability
 from agentmem.records import Hit, Query, Recall
-from agentmem.router import Route
+from agentmem.router import Route, Situation
 from agentmem.routing.arms import Arm, all_arms
 from agentmem.routing.features import features_of, signals_of
 from agentmem.routing.rules import rule
@@ -41,6 +41,9 @@ class Row:
     features: list[dict[str, float]] = field(default_factory=list)
     signals: list[dict[str, float]] = field(default_factory=list)
     route_ms: list[float] = field(default_factory=list)
+    look_ms: list[float] = field(
+        default_factory=list
+    )  # to see whether the evidence bears; 0 where nothing was looked at
 
     @property
     def group(self) -> str:
@@ -120,10 +123,28 @@ def _ask(reading: Reading, home: Home, row: Row, query: Query, ms: dict[str, lis
     row.features.append(features_of(query, situation, rule(query, situation).kind))
     row.signals.append(signals_of(list(recalls.values())))
     found = [recalls[name] for name in route.memories]
-    settled, found = reading.settle(query, situation, route, found)
+    looks: list[float] = []
+    settled, found = reading.settle(query, _timed(situation, looks), route, found)
+    row.look_ms.append(sum(looks))
     hits = [] if settled.abstain else _fused(reading, query, found, settled.width)
     row.policy.append(grade(row.question, hits))
     row.routes.append(settled)
+
+
+def _timed(situation: Situation, ms: list[float]) -> Situation:
+    """The same situation; ``ms`` takes what each look at an embedder or a model needed."""
+
+    def timed(look: Any) -> Any:
+        def once(passages: Sequence[str]) -> Any:
+            started = time.perf_counter()
+            try:
+                return look(passages)
+            finally:
+                ms.append(1000 * (time.perf_counter() - started))
+
+        return None if look is None else once
+
+    return replace(situation, weigh=timed(situation.weigh), likeness=timed(situation.likeness))
 
 
 def _fused(reading: Reading, query: Query, recalls: Sequence[Recall], width: int) -> list[Hit]:

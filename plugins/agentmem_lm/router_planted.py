@@ -15,11 +15,22 @@ from typing import Any
 from agentmem.records import Draft, Namespace, Source, Trust
 from agentmem_lm.demo import wordings as words
 from agentmem_lm.demo.world import RELATIONS_OF, build
-from agentmem_lm.router_wordings import PERSONAL, TALK
+from agentmem_lm.router_wordings import ASIDES, PERSONAL, TALK
 
-KINDS = ("told", "personal", "weights", "edited", "multi-hop", "temporal", "aggregate", "chit-chat", "unknown")
-"""told: only in text. personal: what a speaker said of themselves. weights: only in the model. edited: the model is out
-of date. unknown: nobody knows."""
+KINDS = (
+    "told",
+    "personal",
+    "weights",
+    "half-told",
+    "edited",
+    "multi-hop",
+    "temporal",
+    "aggregate",
+    "chit-chat",
+    "unknown",
+)
+"""told: only in text. personal: what a speaker said of themselves. weights: only in the model. half-told: only in the
+model, and the text says something else about the same. edited: the model is out of date. unknown: nobody knows."""
 STYLES = ("documents", "chat")
 ITEM = "item"
 _AROUND = 60  # subjects that nobody asks about
@@ -56,6 +67,7 @@ class PlantedSet:
     told: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # key -> subject, relation, object; in text
     facts: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # the same, as statements of a person
     said: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> speaker, what they said of themselves
+    aside: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> subject, sentence that nobody asks for
 
     def drafts(self, repeat: int, namespace: Namespace) -> list[Draft]:
         """What is written for one repeat: the same facts in other words, among others, in another order."""
@@ -69,7 +81,7 @@ class PlantedSet:
         for subject in around:
             for relation, fact in world.by_subject[subject].items():
                 statements[f"around:{subject}:{relation}"] = (subject, relation, fact.object)
-        told = {key: (s, _statement(rng, s, r, o)) for key, (s, r, o) in statements.items()}
+        told = {key: (s, _statement(rng, s, r, o)) for key, (s, r, o) in statements.items()} | self.aside
         talk = {key: (None, text) for key, (_, text) in told.items()} if self.style == "chat" else {}
         drafts = _talk(rng, {**self.said, **talk}, namespace)
         if self.style == "documents":
@@ -112,6 +124,8 @@ def plant(style: str, *, count: int, part: str, seed: int = 0) -> PlantedSet:
         _ask_chain(found, rng, strangers, world)
     _ask_crowds(found, rng, strangers["company"], part, count)
     _ask_speakers(found, rng, part, count)
+    for number in range(count):
+        _ask_half_told(found, rng, people.pop(), world, ASIDES[part] if number % 2 else ())
     return found
 
 
@@ -129,6 +143,17 @@ def _ask_edited(found: PlantedSet, rng: random.Random, name: str, world: Any) ->
     found.facts[key] = (name, fact.relation, value)
     text = _question(rng, fact.relation, name)
     found.questions.append(Planted(text, "edited", name, frozenset({key}), stale=fact.object))
+
+
+def _ask_half_told(found: PlantedSet, rng: random.Random, name: str, world: Any, asides: Sequence[str]) -> None:
+    """What the model knows of a person of whom the text tells another fact, or one of these sentences."""
+    known = [fact for relation, fact in world.by_subject[name].items() if relation != "former_home"]
+    fact, other = rng.sample(known, 2)
+    if asides:
+        found.aside[f"told:{name}:aside"] = (name, rng.choice(asides).format(name))
+    else:
+        found.told[f"told:{name}:{other.relation}"] = (name, other.relation, other.object)
+    found.questions.append(Planted(_question(rng, fact.relation, name), "half-told", name, answer=fact.object))
 
 
 def _ask_temporal(found: PlantedSet, rng: random.Random, name: str, world: Any) -> None:

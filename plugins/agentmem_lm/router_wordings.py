@@ -59,3 +59,21 @@ PERSONAL: dict[str, tuple[tuple[str, str, tuple[str, str]], ...]] = {
         ("I wear {} whenever it rains.", "What does {} put on in wet weather?", ("galoshes", "a poncho")),
     ),
 }
+
+ASIDES: dict[str, tuple[str, ...]] = {
+    "learn": (
+        "{} collects old coins.",
+        "{} owns a brown horse.",
+        "{} dances the tango.",
+        "{} repaired the garden fence.",
+    ),
+    "measure": (
+        "{} plays the trombone in a brass band.",
+        "{} keeps bees behind the barn.",
+        "{} is afraid of moths.",
+        "{} baked scones for the neighbours.",
+        "{} rides a green bicycle.",
+        "{} sings in the choir on Sundays.",
+    ),
+}
+"""Sentences about somebody that answer none of the questions which are asked."""
