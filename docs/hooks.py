@@ -23,6 +23,7 @@ import picture  # noqa: E402 (found by the line before)
 from agentmem.cli.main import build_parser  # noqa: E402
 from agentmem.sessions import SummarySettings  # noqa: E402
 from agentmem.settings import BudgetSettings, Settings  # noqa: E402
+from agentmem.weighing import RoutingSettings  # noqa: E402
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -82,6 +83,7 @@ def settings_page() -> str:
         ("Settings of a home", Settings),
         ("`budget`: what one turn may spend", BudgetSettings),
         ("`summaries`: sessions summed up by the chat model", SummarySettings),
+        ("`routing`: what the router may ask", RoutingSettings),
     )
     for title, model in tables:
         lines += ["", f"## {title}", "", "| name | type | default | meaning |", "|---|---|---|---|"]
