@@ -94,6 +94,8 @@ _VALUE_FRAME = re.compile(
     r"(?:the (?:[a-z]+ )?(?:city|country|continent|sport|language|religion|town|state|field|company|position|role)"
     r" of )?",
 )
+_CLAUSE = re.compile(r"\b(?:that|which|who)$", re.IGNORECASE)
+_VERB_FIRST = re.compile(rf"{_BE}\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 _OWN = re.compile(r"^(?:my|our)\s+|^(?:i|we)$", re.IGNORECASE)
 _OUTDATED = frozenset({"new", "current", "present", "latest", "updated", "actual", "name"})
@@ -159,10 +161,15 @@ def claim_of(sentence: str, speaker: str = "user") -> Claim | None:
     text = _TAIL.sub("", _PAST.sub("", _NOT.sub(_plain_verb, text)))
     text = re.sub(r"\s+", " ", text).strip()
     for relation, pattern in (*_COMPILED, ("", _INVERSE)):
-        if found := pattern.match(text):
+        if (found := pattern.match(text)) and not _cuts_clause(found):
             claim = _made(found, relation, sentence, speaker)
             return None if claim is None else replace(claim, over=over, since=since, until=until)
     return None
+
+
+def _cuts_clause(found: re.Match[str]) -> bool:
+    """Whether a form took a clause's verb for the sentence's ("the company she works for | is Velmsoft")."""
+    return _CLAUSE.search(found["sub"]) is not None or _VERB_FIRST.match(found["val"]) is not None
 
 
 def _plain_verb(found: re.Match[str]) -> str:

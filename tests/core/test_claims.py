@@ -27,6 +27,9 @@ def _contradict(one: str, other: str) -> bool:
         ("The deadline was moved from Friday to Monday.", "deadline", "Monday"),
         ("The rent of the flat rose to 950 euros.", "flat", "950 euros"),
         ("The headquarters of Norda is located in the city of Lisbon.", "norda", "Lisbon"),
+        ("The company Clara works for is Norda.", "company clara works for", "Norda"),
+        ("The river that runs through Velm is the Gour.", "river that runs through velm", "the Gour"),
+        ("The office that opens at nine is in Velm.", "office that opens at nine", "Velm"),
     ],
 )
 def test_a_sentence_is_read_as_a_subject_and_its_value(sentence: str, subject: str, value: str) -> None:
