@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from agentmem.claims import Claim, claim_of, folded_value, names_in
 from agentmem.records import Hit, Record
-from agentmem.sentences import content_stems, is_held, sentences
+from agentmem.sentences import covered, sentences, stem_set
 
 Search = Callable[[str], Sequence[Hit]]
 """Looks a name up: hits, best first."""
@@ -82,11 +81,10 @@ def _grown(question: str, chain: _Chain, look_up: Search) -> list[_Chain]:
     known = {hit.record_id for hit in chain.hits}
     for name in _new_names(question, chain.last.record, chain.hits[:-1]):
         for hit in look_up(name):
-            if hit.record_id in known or not _is_short(hit.record) or not _speaks_of(hit.record, name):
+            if hit.record_id in known or not is_short(hit.record) or not speaks_of(hit.record, name):
                 continue
-            told = _stems(_respect(hit.record, name))
-            covered = frozenset(word for word in chain.left if is_held(word, told))
-            out.append(_Chain((*chain.hits, hit), chain.left - covered, chain.fit + len(covered) - _STEP))
+            held = covered(chain.left, _respect(hit.record, name))
+            out.append(_Chain((*chain.hits, hit), chain.left - held, chain.fit + len(held) - _STEP))
             known.add(hit.record_id)
     return out
 
@@ -103,10 +101,10 @@ def _starts(question: str, hits: Sequence[Hit], look_up: Search | None = None) -
     found = list(hits)
     if look_up is not None:
         found += [hit for name in names_in(question)[:_NAMES] for hit in look_up(name)[:_STARTS]]
-    short = {hit.record_id: hit for hit in found if _is_short(hit.record)}
+    short = {hit.record_id: hit for hit in found if is_short(hit.record)}
     said, named = f" {folded_value(question)} ", [folded_value(name) for name in names_in(question)]
     about = [hit for hit in short.values() if _is_about(hit.record, said, named)]
-    return about or [hit for hit in hits[:_STARTS] if _is_short(hit.record) and _fit(question, hit) > 0]
+    return about or [hit for hit in hits[:_STARTS] if is_short(hit.record) and _fit(question, hit) > 0]
 
 
 def _is_about(record: Record, said: str, named: Sequence[str]) -> bool:
@@ -115,8 +113,7 @@ def _is_about(record: Record, said: str, named: Sequence[str]) -> bool:
     subject = folded_value(record.subject or "") or (claim.subject if claim is not None else "")
     if subject and f" {subject} " in said:
         return True
-    value = record.object or (claim.value if claim is not None else "")
-    told = f" {folded_value(record.body.replace(value or chr(0), ' '))} "
+    told = f" {folded_value(_without_value(record))} "
     return any(f" {name} " in told for name in named)
 
 
@@ -125,22 +122,18 @@ def _claim(record: Record) -> Claim | None:
     return claim_of(first[0]) if first else None
 
 
-def _is_short(record: Record) -> bool:
+def is_short(record: Record) -> bool:
+    """Whether a record is a short statement, which can be joined to others."""
     return record.kind in _KINDS and len(sentences(record.body)) <= _SHORT
 
 
 def _open(question: str, hit: Hit) -> frozenset[str]:
-    told = _stems(hit.record.body)
-    return frozenset(word for word in _stems(question) if not is_held(word, told))
+    asked = stem_set(question)
+    return asked - covered(asked, hit.record.body)
 
 
 def _fit(question: str, hit: Hit) -> float:
-    return float(len(_stems(question)) - len(_open(question, hit)))
-
-
-@lru_cache(maxsize=4096)
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(content_stems(text))
+    return float(len(stem_set(question)) - len(_open(question, hit)))
 
 
 def _new_names(question: str, record: Record, before: Sequence[Hit]) -> list[str]:
@@ -156,21 +149,20 @@ def _new_names(question: str, record: Record, before: Sequence[Hit]) -> list[str
     return list(out.values())
 
 
-def _speaks_of(record: Record, name: str) -> bool:
+def speaks_of(record: Record, name: str) -> bool:
     """Whether the record says something of the name, rather than of something else whose value it is."""
-    key = folded_value(name)
-    if f" {key} " not in f" {folded_value(record.body)} ":
-        return False
-    claim = _claim(record)
-    value = record.object or (claim.value if claim is not None else None)
-    return value is None or folded_value(value) != key
+    return f" {folded_value(name)} " in f" {folded_value(_without_value(record))} "
 
 
 def _respect(record: Record, name: str) -> str:
     """What the record says of the name, without the name itself and its own value."""
+    return _without_value(record).replace(name, " ")
+
+
+def _without_value(record: Record) -> str:
     claim = _claim(record)
     value = record.object or (claim.value if claim is not None else "")
-    return record.body.replace(name, " ").replace(value or "\0", " ")
+    return record.body.replace(value, " ") if value else record.body
 
 
 def _woven(question: str, hits: Sequence[Hit], chains: Sequence[_Chain], k: int) -> list[Hit]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
 from functools import lru_cache
 
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])|\n{2,}|\n(?=\s*[-*•#])")
@@ -68,6 +67,23 @@ def content_stems(text: str) -> list[str]:
     return [stem(w) for w in words(text) if w.removesuffix("'s") not in STOP_WORDS]
 
 
-def is_held(word: str, told: Collection[str]) -> bool:
-    """Whether a stem is among others, or one that begins alike ("citizen", "citizenship")."""
-    return word in told or (len(word) >= 5 and any(other[:5] == word[:5] for other in told))
+@lru_cache(maxsize=4096)
+def stem_set(text: str) -> frozenset[str]:
+    """The same, each once; kept for texts that are compared with many."""
+    return frozenset(content_stems(text))
+
+
+def covered(stems: frozenset[str], text: str) -> frozenset[str]:
+    """Those of the stems that a text holds."""
+    told = stem_set(text)
+    return frozenset(word for word in stems if is_held(word, told))
+
+
+@lru_cache(maxsize=4096)
+def _beginnings(told: frozenset[str]) -> frozenset[str]:
+    return frozenset(word[:5] for word in told)
+
+
+def is_held(word: str, told: frozenset[str]) -> bool:
+    """Whether a word is among others, or one that begins alike ("citizen", "citizenship")."""
+    return word in told or (len(word) >= 5 and word[:5] in _beginnings(told))

@@ -67,7 +67,7 @@ def off_the_matter(text: str, names: Sequence[str], passages: Sequence[str]) -> 
     """
     apart = {stem for name in names for stem in content_stems(name)}
     asked = [stem.removesuffix("e") for stem in content_stems(text) if stem not in apart]  # "live" meets "lives"
-    told = {stem.removesuffix("e") for passage in passages for stem in content_stems(passage)}
+    told = frozenset(stem.removesuffix("e") for passage in passages for stem in content_stems(passage))
     return bool(asked) and not any(is_held(word, told) for word in asked)
 
 

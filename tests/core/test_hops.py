@@ -45,6 +45,14 @@ def test_a_question_that_one_fact_answers_leads_nowhere() -> None:
     assert hops("Who created The Long Stair?", hits[:1], _search) == hits[:1]
 
 
+def test_a_fact_that_only_has_a_name_in_its_value_does_not_lead_there() -> None:
+    other = Hit(Record(id="f" * 32, kind="fact", body="Cy Dahl of the harbour was born in Velm by night."), 1.0)
+    question = "In which country and by which harbour was Ada Berg born?"
+    found = hops(question, [Hit(_RECORDS[1], 1.0)], lambda name: [other, *_search(name)], k=5)
+    assert _bodies(found)[:2] == list(_FACTS[1:3])
+    assert other.record.body not in _bodies(found)
+
+
 def test_passages_are_left_to_the_graph() -> None:
     long = Record(id="f" * 32, kind="chunk", body=" ".join(_FACTS))
     assert not leads_on("Where was the creator of The Long Stair born?", [Hit(long, 1.0)])
