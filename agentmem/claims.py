@@ -105,6 +105,7 @@ _CLOCK = re.compile(
     r"\b(?:morning|evening|tomorrow|tonight|weekend)\b",
     re.IGNORECASE,
 )
+_TIME_WORD = re.compile(rf"\d|\b(?:next|last|this|today)\b|{_CLOCK.pattern}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,9 @@ def claim_of(sentence: str, speaker: str = "user") -> Claim | None:
     if _HEDGED.search(text) or len(text) > 300:
         return None
     since = until = None
-    if found := _SINCE_FIRST.match(text):
+    if (found := _SINCE_FIRST.match(text)) and _opens_with_time(found, "since"):
         since, text = found["since"], text[found.end() :]
-    if found := _UNTIL_FIRST.match(text):
+    if (found := _UNTIL_FIRST.match(text)) and _opens_with_time(found, "until"):
         until, text = found["until"], text[found.end() :]
     elif found := _UNTIL.search(text):
         until, text = found["until"], text[: found.start()] + text[found.end() :]
@@ -165,6 +166,11 @@ def claim_of(sentence: str, speaker: str = "user") -> Claim | None:
             claim = _made(found, relation, sentence, speaker)
             return None if claim is None else replace(claim, over=over, since=since, until=until)
     return None
+
+
+def _opens_with_time(found: re.Match[str], name: str) -> bool:
+    """Whether a comma ends what opens the sentence, or it looks like a time ("Starting pitcher is …" does not)."""
+    return "," in found.group() or _TIME_WORD.search(found[name]) is not None
 
 
 def _cuts_clause(found: re.Match[str]) -> bool:

@@ -27,6 +27,8 @@ def _contradict(one: str, other: str) -> bool:
         ("The deadline was moved from Friday to Monday.", "deadline", "Monday"),
         ("The rent of the flat rose to 950 euros.", "flat", "950 euros"),
         ("The headquarters of Norda is located in the city of Lisbon.", "norda", "Lisbon"),
+        ("Starting pitcher is associated with the sport of rugby.", "starting pitcher", "rugby"),
+        ("From Monday the harbour office is at Pier 6.", "harbour office", "Pier 6"),
         ("The company Clara works for is Norda.", "company clara works for", "Norda"),
         ("The river that runs through Velm is the Gour.", "river that runs through velm", "the Gour"),
         ("The office that opens at nine is in Velm.", "office that opens at nine", "Velm"),
