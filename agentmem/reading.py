@@ -10,6 +10,7 @@ from typing import Any
 
 from agentmem import registry
 from agentmem.believing import SUMMARY
+from agentmem.bridges import bridged
 from agentmem.contract import Calibration, Capability
 from agentmem.errors import BadInput
 from agentmem.fusion import fuse
@@ -147,7 +148,7 @@ class Reading:
     def _deep(self, query: Query, names: Sequence[str]) -> Query:
         depth = 0 if query.k == 0 else max(query.k * (4 if query.filters else 1), _DEPTH)
         vector = query.vector
-        if vector is None and query.text.strip() and self._embeds(names):
+        if vector is None and query.text.strip() and any(self._has(n, Capability.NEEDS_EMBED) for n in names):
             vector = self._home.vectors.of_query(query.text)
         return Query(
             text=query.text,
@@ -163,22 +164,32 @@ class Reading:
         )
 
     def _hops(self, query: Query, hits: Sequence[Hit], names: Sequence[str]) -> list[Hit]:
-        """The hits with those of further hops among them, when statements found lead on and the question asks more."""
-        if query.k < _LEAST_FOR_HOPS or not leads_on(query.text, hits):
+        """The hits with those of further hops among them, when what was found leads on and the question asks more.
+
+        Facts are joined over what they name; where that leads nowhere, the question is asked again of what the first
+        record names.
+        """
+        asked = [n for n in names if not self._has(n, Capability.PARAMETRIC | Capability.NEEDS_CHAT)]
+        if query.k < _LEAST_FOR_HOPS or not asked:
             return list(hits)
-        cheap = [n for n in names if not self._embeds([n])] or list(names)
+        cheap = [n for n in asked if not self._has(n, Capability.NEEDS_EMBED)] or asked
 
-        def look_up(name: str) -> list[Hit]:
-            asked = replace(query, text=name, vector=None, k=_DEPTH)
-            return self.fuse(query, self.ask(asked, cheap), k=_DEPTH)
+        def look_up(text: str, among: Sequence[str]) -> list[Hit]:
+            named = replace(query, text=text, vector=None, k=_DEPTH)
+            return self.fuse(query, self.ask(named, among), k=_DEPTH)
 
-        return hops(query.text, hits, look_up, k=max(query.k, len(hits)))
+        k = max(query.k, len(hits))
+        if leads_on(query.text, hits):
+            found = hops(query.text, hits, lambda name: look_up(name, cheap), k=k)
+            if found != list(hits[:k]):
+                return found
+        speakers = self._situations.speakers(query.namespace)
+        return bridged(query.text, hits, lambda text: look_up(text, asked), speakers=speakers, k=query.k)
 
-    def _embeds(self, names: Sequence[str]) -> bool:
-        views = self._home.views
-        return any(
-            v.pid is None and Capability.NEEDS_EMBED in v.memory.capabilities for v in map(views.__getitem__, names)
-        )
+    def _has(self, name: str, wanted: Capability) -> bool:
+        """Whether a memory that this process may open declares one of these capabilities."""
+        view = self._home.views[name]
+        return view.pid is None and bool(wanted & view.memory.capabilities)
 
     def search(
         self,

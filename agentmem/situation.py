@@ -70,7 +70,7 @@ class Situations:
             limit,
             kinds=kinds,
             subjects=self._subjects(query, kinds),
-            speakers=self._speakers(query.namespace) if "turn" in kinds else frozenset(),
+            speakers=self.speakers(query.namespace) if "turn" in kinds else frozenset(),
             probe=probe,
             chat=home.chat,
             learned=self._own(),
@@ -97,7 +97,7 @@ class Situations:
         }
         return {name: kinds_found for name, kinds_found in found.items() if kinds_found}
 
-    def _speakers(self, namespace: Namespace) -> frozenset[str]:
+    def speakers(self, namespace: Namespace) -> frozenset[str]:
         """Who spoke in the newest turns; looked at again when the journal has grown by as many."""
         head = self._home.journal.records.head()
         known = self._heard.get(namespace)
