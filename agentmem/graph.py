@@ -141,6 +141,7 @@ class Graph:
         limit = asked["k"] * self._width(state["route"])
         fused = self.reading.fuse(query, recalls, k=max(3 * limit, _DEPTH))
         fused = self.reading.further(query, fused, state["route"]["memories"])
+        limit = max(limit, asked["k"] * self._width(self._widened(turn, query, fused, state["route"])))
         evidence = compose(
             fused,
             self.home.journal.records,
@@ -314,6 +315,16 @@ class Graph:
         counts = plan["kind"] in (QueryKind.AGGREGATE.value, QueryKind.GLOBAL.value)
         return int(plan.get("width", 1)) if counts or not self.responder.is_extractive else 1
 
+    def _widened(self, turn: Turn, query: Query, fused: list[Hit], plan: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The plan, wider when what would be shown leaves the question open (a turn that was resumed keeps its own)."""
+        if turn.route is None or turn.situation is None or self._width({**plan, "width": 2}) == 1:
+            return plan
+        started = time.perf_counter()
+        route = self.reading.widened(query, turn.route, fused)
+        if route is not turn.route:
+            self._tell_route(turn, route, _ms(started))
+        return {**plan, "width": route.width}
+
     def _tell_route(self, turn: Turn, route: Route, ms: float) -> None:
         self.emit(
             turn,
@@ -348,6 +359,7 @@ class Graph:
         with charged_to(turn.budget):
             route, found = self.reading.settle(query, turn.situation, turn.route, recalls)
         if route is not turn.route:
+            turn.route = route
             self._tell_route(turn, route, _ms(started))
             known = {recall.memory for recall in recalls}
             for recall in found:

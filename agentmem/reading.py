@@ -19,7 +19,7 @@ from agentmem.hops import hops, leads_on
 from agentmem.lifting import Lift, named_turns
 from agentmem.overview import asks_overview, led, shows_summaries
 from agentmem.records import Hit, Namespace, Query, Recall, Record
-from agentmem.router import Escalates, Route, Router, Situation
+from agentmem.router import Escalates, Route, Router, Situation, Widens
 from agentmem.situation import Probes, Situations
 from agentmem.views import Asked
 
@@ -84,6 +84,12 @@ class Reading:
             if route.abstain:
                 break
         return route, found
+
+    def widened(self, query: Query, route: Route, hits: Sequence[Hit]) -> Route:
+        """The route, wider when the router finds that what would be shown of these hits leaves the question open."""
+        router = self.router
+        wider = router.widen(query, route, hits) if isinstance(router, Widens) else None
+        return route if wider is None else wider
 
     def fuse(self, query: Query, recalls: Sequence[Recall], *, k: int) -> list[Hit]:
         """One ranking of all that came. Whom a question names often said it: their turns count a little more.

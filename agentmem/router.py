@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from agentmem.contract import Calibration, Capability, ChatModel
 from agentmem.gain import Weighed
-from agentmem.records import Query, QueryKind, Recall
+from agentmem.records import Hit, Query, QueryKind, Recall
 
 Probe = Callable[[Sequence[str]], Sequence[Recall]]
 """Asks memories for the sake of their signals, readonly; what they answer is used again if they are chosen."""
@@ -91,6 +91,15 @@ class Escalates(Protocol):
 
     def escalate(self, query: Query, situation: Situation, route: Route, recalls: Sequence[Recall]) -> Route | None:
         """Another route when the evidence does not suffice (memories that answered already are not asked again)."""
+        ...
+
+
+@runtime_checkable
+class Widens(Protocol):
+    """A router that looks at what would be shown, and may keep more of it."""
+
+    def widen(self, query: Query, route: Route, hits: Sequence[Hit]) -> Route | None:
+        """A wider route when the fused hits (best first, with further hops) leave the question open."""
         ...
 
 

@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentmem.contract import Capability
-from agentmem.records import Query, QueryKind, Recall
+from agentmem.records import Hit, Query, QueryKind, Recall
 from agentmem.router import Route, Situation
-from agentmem.routing.arms import NOTHING, Arm, Prices, possible
+from agentmem.routing.arms import NOTHING, WIDE, Arm, Prices, possible
 from agentmem.routing.bearing import looked_at
-from agentmem.routing.evidence import missing_names
+from agentmem.routing.evidence import missing_names, open_words
 from agentmem.routing.features import features_of, is_small_talk, signals_of
 from agentmem.routing.model import RoutingModel, bundled
 from agentmem.routing.rules import Ruling, rule
 
 _NEAR = 0.5  # of the greatest declared weight, from which a memory is one of the best at what lies in scope
 _FAMILIAR = 0.5  # share of turns and passages, below which a store is unlike those learnt from: all are asked
+_OPEN = 2  # words of a question that no hit holds, from which more hits are kept; one may be said in other words
 BAND = 0.03
 """Probes are asked when the best two arms, neither of which holds the other, are closer than this (net of costs)."""
 
@@ -127,6 +128,16 @@ class CalibratedRouter:
         if any(recall.memory in parametric and recall.hits for recall in recalls):
             return _weights_alone(replace(route, reason=f"{route.reason}; {told}"), recalls, parametric, told)
         return _others(route, ruling, told) or _abstaining(route, told)
+
+    def widen(self, query: Query, route: Route, hits: Sequence[Hit]) -> Route | None:
+        """Once: keep more hits when several words of the question are in none of those that would be shown."""
+        if route.width > 1 or route.abstain or not hits:
+            return None
+        left = len(open_words(query.text, hits[: query.k]))
+        if left < _OPEN:
+            return None
+        reason = f"{route.reason}; {left} words of the question are in no hit, so more hits are kept"
+        return replace(route, width=WIDE, reason=reason, decision={**route.decision, "widened": left})
 
     def model_for(self, situation: Situation) -> RoutingModel:
         """What this home has learnt, else what was given, else what comes along."""

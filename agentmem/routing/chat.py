@@ -9,7 +9,7 @@ from typing import Any
 
 from agentmem.contract import Message
 from agentmem.errors import BudgetExceeded, ModelError
-from agentmem.records import Query, Recall
+from agentmem.records import Hit, Query, Recall
 from agentmem.router import Route, Situation
 from agentmem.routing.calibrated import CalibratedRouter
 from agentmem.routing.rules import rule
@@ -50,6 +50,9 @@ class ChatRouter:
 
     def escalate(self, query: Query, situation: Situation, route: Route, recalls: Sequence[Recall]) -> Route | None:
         return self._fallback.escalate(query, situation, route, recalls)
+
+    def widen(self, query: Query, route: Route, hits: Sequence[Hit]) -> Route | None:
+        return self._fallback.widen(query, route, hits)
 
 
 def _messages(query: Query, situation: Situation, names: Sequence[str]) -> list[Message]:

@@ -1,4 +1,4 @@
-"""Whether what was recalled can support an answer at all: it names what the question names, and speaks of the matter.
+"""Whether what was recalled can support an answer: it names what the question names, and speaks of the rest.
 
 Cheap checks by words. They never say that evidence suffices, only when it cannot, or may not.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from agentmem.records import Hit, Recall
 from agentmem.routing.features import names_in
-from agentmem.sentences import content_stems, is_held, sentences
+from agentmem.sentences import content_stems, covered, is_held, sentences
 
 _LOOKED_AT = 10
 _PASSAGES = 8  # sentences
@@ -24,6 +24,12 @@ def missing_names(text: str, recalls: Sequence[Recall]) -> list[str]:
         return []
     seen = [_folded(_text(hit)) for recall in recalls for hit in recall.hits[:_LOOKED_AT]]
     return [] if any(names_it(name, seen) for name in names) else names
+
+
+def open_words(text: str, hits: Sequence[Hit]) -> frozenset[str]:
+    """The stems of a question's content words that none of the hits holds."""
+    asked = frozenset(content_stems(text))
+    return asked - covered(asked, " ".join(map(_text, hits)))
 
 
 def names_it(name: str, texts: Iterable[str]) -> bool:

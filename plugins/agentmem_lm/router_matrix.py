@@ -127,6 +127,9 @@ def _ask(reading: Reading, home: Home, row: Row, query: Query, ms: dict[str, lis
     settled, found = reading.settle(query, _timed(situation, looks), route, found)
     row.look_ms.append(sum(looks))
     hits = [] if settled.abstain else _fused(reading, query, found, settled.width)
+    wider = reading.widened(query, settled, hits)
+    if wider.width > settled.width:
+        settled, hits = wider, _fused(reading, query, found, wider.width)
     row.policy.append(grade(row.question, hits))
     row.routes.append(settled)
 

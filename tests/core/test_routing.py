@@ -216,6 +216,22 @@ def test_evidence_is_judged_by_names_with_some_tolerance() -> None:
     assert missing_names("where is it?", []) == []
 
 
+def test_more_hits_are_kept_when_those_shown_leave_the_question_open() -> None:
+    router = CalibratedRouter(scripted({"text": 0.9, "web": 0.1}), FREE)
+    asked = Query(text="Where is the employer of Ada Berg based?", k=2)
+    route = router.route(asked, situation())
+    poor = [hit("Ada Berg is a baker"), hit("Bo Lund lives in Osterby"), hit("her employer is based in Kall")]
+    wider = router.widen(asked, route, poor)
+    assert wider is not None
+    assert (wider.width, wider.memories, wider.decision["widened"]) == (3, route.memories, 2)
+    assert "employer" not in wider.reason  # a trace quotes nothing
+    assert router.widen(asked, wider, poor) is None, "once"
+    assert router.widen(asked, route, [hit("Ada Berg has an employer")]) is None, "one word may be said in other words"
+    assert router.widen(asked, route, []) is None
+    assert router.widen(asked, replace(route, abstain="nothing was recalled"), poor) is None
+    assert ChatRouter().widen(asked, route, poor) is not None
+
+
 # ---- features
 
 

@@ -10,6 +10,7 @@ import pytest
 from agentmem.agent import Agent
 from agentmem.cli import main
 from agentmem.errors import BadInput
+from agentmem.events import Composed, Routed
 from agentmem.records import Draft, Namespace
 from agentmem.router import Route
 from agentmem.routing.arms import Arm, Prices
@@ -18,6 +19,7 @@ from agentmem.routing.history import examples_of, recalibrated
 from agentmem.routing.learning import LEAST, Example
 from agentmem.routing.model import Line, RoutingModel
 from agentmem.situation import LEARNED, Situations
+from agentmem.testing import ScriptedChat
 from agentmem.trace import KIND
 from agentmem_lm import bench_router
 from agentmem_lm.router_matrix import Row
@@ -65,6 +67,22 @@ def test_a_search_says_how_it_was_routed_and_abstains_when_nothing_names_what_wa
         lost = agent.search("What does Zed Quillfeather run?")
         assert lost.route.abstain
         assert lost.hits  # shown as what comes nearest; whoever answers is told
+
+
+def test_a_model_is_shown_more_when_what_was_found_leaves_the_question_open(tmp_path: Path) -> None:
+    with Agent.open(tmp_path, memories=("bm25",), embedder="hash", chat=ScriptedChat(default="Yes.")) as agent:
+        for number in range(9):
+            agent.remember(f"Clara keeps bees, said neighbour {number} of hers.")
+
+        def shown(question: str) -> tuple[int, str]:
+            told = list(agent.stream(question, k=2, incognito=True))
+            routed = [event for event in told if isinstance(event, Routed)]
+            return next(len(event.hits) for event in told if isinstance(event, Composed)), routed[-1].reason
+
+        assert shown("What does Clara keep?")[0] == 2
+        count, reason = shown("What does Clara keep behind the lighthouse?")
+        assert count == 6
+        assert "2 words of the question are in no hit" in reason
 
 
 def test_a_trace_keeps_the_decision_in_numbers_and_no_word_of_the_question(tmp_path: Path) -> None:
