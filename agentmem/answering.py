@@ -96,11 +96,11 @@ class Responder:
         turn.budget.add(steps=1)
         if self._model is None or not self._model.calls_tools:
             # the user's wishes are read from their words, and what came of them is told by the tools themselves
-            wished = () if steps or not tools else self._quoting.calls(asked["text"], hits)
+            wished = () if steps or not tools else self._quoting.calls(asked["text"], hits, self.before(turn, asked))
             if wished:
                 return Reply("", wished)
             if self._model is None or steps:
-                text, cited = self._quoting.answer(asked["text"], hits, steps)
+                text, cited = self._quoting.answer(asked["text"], hits, steps, asked["speaker"])
                 emit(events.Token, text=text)
                 return Reply(text, (), cited)
             tools = ()
@@ -130,7 +130,7 @@ class Responder:
         """A model may pass over what speaks against the records that it cites; the answer's notes never do."""
         for dispute in disputes([hit.record for hit in hits], self._home.clock.now()):
             if {dispute.holds.record.id, dispute.lost.record.id} & cited:
-                emit(events.Notice, text=f"{dispute.holds.claim.sentence} ({dispute.sentence})")
+                emit(events.Notice, text=f"{dispute.holds.claim.said} ({dispute.sentence})")
 
     # ---- by the model
 

@@ -80,7 +80,7 @@ class Dispute:
             return f"from {day_of(self.lost.since)}: {value}"
         if self.is_change and not self.lost.claim.over:
             return f"until {day_of(self.ended)}: {value}"
-        return f'{speaker_of(self.lost.record)} says otherwise: "{self.lost.claim.sentence}"'
+        return f'{speaker_of(self.lost.record)} says otherwise: "{self.lost.claim.said}"'
 
 
 NEWER, ENDED, TRUSTED = "it is newer", "the other's time is over", "it comes from the user"
@@ -129,7 +129,7 @@ def claims_of_record(record: Record) -> tuple[Claim, ...]:
     if not (record.subject and record.relation and record.object):
         return read
     said = (sentences(record.body) or [record.body])[0]
-    return (*read, Claim(folded_value(record.subject), record.relation.casefold(), record.object, said))
+    return (*read, Claim(folded_value(record.subject), record.relation.casefold(), record.object, said, said=said))
 
 
 def disputes(records: Iterable[Record], now: float) -> list[Dispute]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from agentmem.believing import OVER, Dispute, day_of, disputes, is_summary, since_of
+from agentmem.claims import pieces
 from agentmem.contract import RecordReader
 from agentmem.models.protocol import estimate_tokens
 from agentmem.records import Hit, Record, Source, Status, Trust
@@ -60,7 +61,7 @@ def compose(
             continue
         hit = replace(hit, record=record) if record is not None else hit
         ended = (over or {}).get(hit.record_id)
-        if ended and set(sentences(hit.record.body)) <= ended:
+        if ended and set(pieces(hit.record.body)) <= ended:
             dropped.append(f"{hit.record_id[:12]}: what it says no longer holds")
             continue
         if ended:

@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from agentmem.asking import asked_for, is_claimed
 from agentmem.believing import OVER, Dispute, day_of, disputes, since_of
+from agentmem.claims import Claim, claim_of, pieces, same_matter
 from agentmem.contract import Embedder, Vectors
 from agentmem.likeness import (
     Quote,
@@ -30,17 +32,19 @@ from agentmem.likeness import (
     tells_no_time,
 )
 from agentmem.records import Hit, Record
-from agentmem.sentences import QUESTION_MARKS, content_stems, sentences, stem, words
+from agentmem.sentences import QUESTION_MARKS, content_stems, sentences
 from agentmem.timing import Asked, asked_of, date_said, in_order, occasions
 
 _WEIGHTS = (9.10, 5.68, 2.37, 0.81)  # cosine, masked cosine, coverage, kind
 _BIAS = -7.74
+_CLAIMED = 0.9  # of a sentence that claims what is asked for, in whatever words
 _ENOUGH = 0.5  # probability from which a sentence is quoted
 _OCCASION = 0.3  # the same for one of several occasions: they are told in ever other words
 _SENTENCES = 48  # judged at most, from the best hits down
 _QUOTES = 3
 _RECOUNTED = 4  # sentences of each summary, the most important first
 _SAME = 0.86  # cosine above which two sentences say the same, so that the newer one leads
+_OF_PAST = re.compile(r"\b(?:was|were|did|had|used to|before|previously|earlier|once|formerly)\b", re.IGNORECASE)
 _NO_VECTOR = np.zeros(0, np.float32)
 _PRONOUN = re.compile(r"(?:it|he|she|they|this|that|these|those|its|his|her|their)\b", re.IGNORECASE)
 _LONG_AGO = float("-inf")
@@ -63,20 +67,24 @@ class Extractive:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
-    def answer(self, question: str, hits: Sequence[Hit], *, now: float | None = None) -> ExtractiveAnswer:
+    def answer(
+        self, question: str, hits: Sequence[Hit], *, now: float | None = None, speaker: str | None = None
+    ) -> ExtractiveAnswer:
         """Quote what answers the question and is believed, and say what speaks against it, what changed and when.
 
-        ``now`` (seconds) tells whose time is over and what "last week" means.
+        ``now`` (seconds) tells whose time is over and what "last week" means; ``speaker`` is whose "I" it is.
         """
         asked = asked_of(question, now)
         then = asked.past(now)  # what was said later ended nothing by then
         told = [hit.record for hit in hits if then is None or since_of(hit.record) < then]
         found = disputes(told, next((at for at in (then, now) if at is not None), float("-inf")))
-        judged = _settled(self.judge(question, hits), found, hits)
+        judged = _settled(self.judge(question, hits, speaker), found, hits)
         if not judged or judged[0][0].confidence < _ENOUGH:
             return ExtractiveAnswer(NOTHING, (), False, tuple(q for q, _ in judged[:1]))
         floor = _OCCASION if asked.counts else max(_ENOUGH, 0.75 * judged[0][0].confidence)
         enough = [(q, v) for q, v in judged if q.confidence >= floor]
+        if _OF_PAST.search(question) is None:
+            enough = _of_now(enough)
         if asked.is_about_time:
             enough = in_order(asked, enough, lambda one: (one[0].hit.record, one[0].text))
         if asked.counts:
@@ -87,11 +95,11 @@ class Extractive:
 
     def tell(self, subject: str, hits: Sequence[Hit], limit: int = 8) -> ExtractiveAnswer:
         """Everything that is known about a subject: one sentence a record, those that name it."""
-        wanted = {stem(w) for w in words(subject)}
+        wanted = set(content_stems(subject))
         quotes = []
-        for hit in hits:
-            known = {stem(w) for w in words(" ".join(place_of(hit.record)))}
-            said = [s for s in sentences(hit.record.body) if wanted <= known | {stem(w) for w in words(s)}]
+        for hit in hits if wanted else ():
+            known = set(content_stems(" ".join(place_of(hit.record))))
+            said = [s for s in sentences(hit.record.body) if wanted <= known | set(content_stems(s))]
             if said:
                 quotes.append(Quote(said[0], hit, 1.0))
         if not quotes:
@@ -101,7 +109,7 @@ class Extractive:
         )
         return _written([quote for quote, _ in settled[:limit]], Asked(), hits)
 
-    def judge(self, question: str, hits: Sequence[Hit]) -> list[tuple[Quote, Vectors]]:
+    def judge(self, question: str, hits: Sequence[Hit], speaker: str | None = None) -> list[tuple[Quote, Vectors]]:
         """Every sentence of the hits with the probability that it answers, the most probable first."""
         found = _candidates(hits)
         if not found:
@@ -114,7 +122,7 @@ class Extractive:
         if named:
             covered = self._embedder.embed([masked(question, named), *(masked(text, named) for text in texts)])
             bare = covered[1:] @ covered[0]
-        asked = content_stems(question)
+        asked, matter = content_stems(question), asked_for(question, speaker or "user")
         judged = []
         for i, quote in enumerate(found):
             shares_name = any(has(texts[i], name) for name in named)
@@ -128,7 +136,8 @@ class Extractive:
             sure = _own_confidence(quote.hit.record)
             if sure is None:
                 beside = not shares_name and is_of_another(named, texts[i])
-                sure = 0.0 if beside or tells_no_time(question, quote) else 1 / (1 + math.exp(-logit))
+                fits = not beside and not tells_no_time(question, quote)
+                sure = _by_claim(matter, quote, 1 / (1 + math.exp(-logit))) if fits else 0.0
             judged.append((replace(quote, confidence=sure), vectors[i + 1]))
         # what is written comes before what a model would say
         if any(q.confidence >= _ENOUGH and _own_confidence(q.hit.record) is None for q, _ in judged):
@@ -138,12 +147,18 @@ class Extractive:
         return [judged[i] for i in order]
 
 
+def _by_claim(asked: Claim | None, quote: Quote, sure: float) -> float:
+    """How sure a sentence answers: more if it claims what is asked for, in whatever words."""
+    claim = None if asked is None else claim_of(quote.text, quote.hit.record.speaker or "user")
+    return max(sure, _CLAIMED) if asked is not None and claim is not None and is_claimed(asked, claim) else sure
+
+
 def _candidates(hits: Sequence[Hit]) -> list[Quote]:
     """The sentences that may answer, each once, not yet judged; questions and what no longer holds do not."""
     found: dict[str, Quote] = {}
     for hit in hits:
         before = ""
-        for sentence in sentences(hit.record.body):
+        for sentence in pieces(hit.record.body):
             if sentence in _over(hit.record):
                 before = ""
                 continue
@@ -172,6 +187,14 @@ def recounted(hits: Sequence[Hit], limit: int = 8) -> ExtractiveAnswer:
     days = [hit.record.attributes.get("title") or day_of(since_of(hit.record)) for hit in kept]
     lines = [f"{day}: {quote.text} [{n}]" for n, (day, quote) in enumerate(zip(days, quotes, strict=True), 1)]
     return ExtractiveAnswer("\n".join(lines), tuple(kept), bool(kept), tuple(quotes))
+
+
+def _of_now(quotes: Sequence[tuple[Quote, Vectors]]) -> list[tuple[Quote, Vectors]]:
+    """Without what was so once ("the office was at Pier 4 when I came") beside what is said to be so."""
+    claims = [claim_of(quote.text) for quote, _ in quotes]
+    now = [claim for claim in claims if claim is not None and not claim.past]
+    beside = [c is not None and c.past and any(same_matter(c, other) for other in now) for c in claims]
+    return [one for one, dropped in zip(quotes, beside, strict=True) if not dropped]
 
 
 def _own_confidence(record: Record) -> float | None:
@@ -271,4 +294,5 @@ def _spoken(quote: Quote) -> str:
     if record.kind != "turn" or not record.speaker:
         return told
     when = f" ({day_of(record.valid_from)})" if record.valid_from is not None else ""
-    return f'{record.speaker}{when}: "{told}"'
+    verbatim = quote.text.rstrip(".") in record.body  # a clause whose subject stands before another one is not
+    return f'{record.speaker}{when}: "{told}"' if verbatim else f"{record.speaker}{when}: {told}"

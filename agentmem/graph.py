@@ -18,7 +18,7 @@ from agentmem.answering import Responder
 from agentmem.believing import is_summary
 from agentmem.budget import TurnBudget, charged_to
 from agentmem.compose import compose
-from agentmem.facts import may_state
+from agentmem.facts import only_asks
 from agentmem.models.protocol import ToolCall
 from agentmem.policy import no_longer, stated
 from agentmem.reading import Reading
@@ -189,7 +189,7 @@ class Graph:
             return "act"
         asked = state["turn"]
         keeps = not (asked["incognito"] or self.home.readonly or state["answer"]["stopped"])
-        return "learn" if keeps and may_state(asked["text"]) else "write_back"
+        return "learn" if keeps and not only_asks(asked["text"]) else "write_back"
 
     def act(self, state: State) -> State:
         """Carry out the tools that the model called."""
@@ -248,7 +248,8 @@ class Graph:
         elif turn.receipts:  # a wish that was carried out is written down already
             found = []
         else:
-            found = [dict(c) for c in stated(self.home.journal.records, asked, self._evidence(state)).changes]
+            before = self.responder.before(turn, asked)
+            found = [dict(c) for c in stated(self.home.journal.records, asked, self._evidence(state), before).changes]
         return {"learned": found}
 
     def write_back(self, state: State) -> State:

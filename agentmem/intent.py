@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agentmem.clauses import pointed_back
 from agentmem.sentences import QUESTION_MARKS
 
 
@@ -28,20 +29,26 @@ class Intent:
     old: str | None = None
 
 
+_PLEASE = r"^(?P<polite>(?:(?:please|ok(?:ay)?|(?:can|could|would|will) you(?: please)?)[,\s]+)*)"
 _REMEMBER = re.compile(
-    r"^(?:please\s+)?(?:remember|note(?:\s+down)?|keep in mind|don't forget|do not forget|make a note)"
-    r"(?:\s*[:,]\s*|\s+that\s+|\s+this:\s*|\s+(?=my|the|i\b|we\b|our))(?P<text>.+)$",
+    _PLEASE + r"(?:remember|note(?:\s+down)?|keep in mind|don['’]t forget|do not forget|make a note)"
+    r"(?:\s*[:,]\s*|\s+that\s+|\s+this:\s*|\s+(?=(?:my|the|i|we|our)\b[^?]*$))(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 _FORGET = re.compile(
-    r"^(?:please\s+)?(?:forget|delete|remove)\s+(?:everything\s+(?:you know\s+)?)?"
-    r"(?:about\s+|that\s+|what (?:i|you) (?:said|know) about\s+|the (?:fact|note|memory) (?:that|about)\s+)?"
-    r"(?P<text>.+)$",
+    _PLEASE + r"(?:forget|delete|remove|erase)\s+(?:everything\s+)?(?:(?:you|i)\s+(?:know|said)\s+(?=about))?"
+    r"(?:about\s+|what (?:i|you) (?:just )?(?:said|know|told you) (?:about|of)\s+|that\s+(?=\w+\s+\w)"
+    r"|the (?:fact|note|memory) (?:that|about)\s+)?(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 _CORRECT = re.compile(
-    r"^(?:no[,.:]?\s+)?(?:actually|correction|rather|i was wrong|that(?:'s| is) wrong|wrong)\b[,:;.]?\s*(?P<text>.+)$",
+    r"^(?:(?:no|sorry|oops|wait)[,.:]?\s+)*(?:actually|correction|rather|i was wrong(?: about (?P<of>[^,.:]+))?"
+    r"|wrong|i meant?|make that|(?:that|this|it)(?:['’]s| is| was) (?:wrong|not (?:right|true|correct)))\b[,:;.]?\s*"
+    r"(?P<text>.+)$",
     re.IGNORECASE | re.DOTALL,
+)
+_AGAINST = re.compile(
+    r"^(?:no|nope|sorry|oops|wait)[,.:]?\s+(?P<text>(?:it|they|he|she)\b.+|.+\bnot\b.+)$", re.IGNORECASE | re.DOTALL
 )
 _NOT = re.compile(r"[,;]?\s*(?:and\s+|but\s+)?\bnot\s+(?P<old>[^,;.!?]+)(?=[.!?]?$)", re.IGNORECASE)
 _NOT_BUT = re.compile(r"\bnot\s+(?P<old>[^,;.!?]+?),?\s+but\s+(?P<new>.+)$", re.IGNORECASE | re.DOTALL)
@@ -67,13 +74,16 @@ def parse(message: str) -> Intent:
     if _UNDO.match(text):
         return Intent(Wish.UNDO, text)
     if found := _REMEMBER.match(text):
-        return Intent(Wish.REMEMBER, _sentence(found["text"]))
+        return Intent(
+            Wish.REMEMBER, _sentence(found["text"].rstrip("".join(QUESTION_MARKS) if found["polite"] else ""))
+        )
     if found := _ABOUT.match(text):
         return Intent(Wish.ABOUT, found["text"].strip())
-    if (found := _FORGET.match(text)) and not text.endswith(QUESTION_MARKS):
-        return Intent(Wish.FORGET, found["text"].strip().rstrip("."))
-    if (found := _CORRECT.match(text)) and not text.endswith(QUESTION_MARKS):
-        return _correction(found["text"])
+    if (found := _FORGET.match(text)) and (found["polite"] or not text.endswith(QUESTION_MARKS)):
+        return Intent(Wish.FORGET, found["text"].strip().rstrip(".!" + "".join(QUESTION_MARKS)))
+    if (found := _CORRECT.match(text) or _AGAINST.match(text)) and not text.endswith(QUESTION_MARKS):
+        about = found.groupdict().get("of")  # "I was wrong about the museum, it closes at five"
+        return _correction(pointed_back(found["text"].strip(), about) or found["text"])
     return Intent(Wish.ASK if _QUESTION.search(text) else Wish.STATE, text)
 
 

@@ -141,10 +141,15 @@ def in_context(quote: Quote, question: str) -> str:
     before = list(place_of(record))
     if record.kind == "turn" and set(words(record.speaker or "")).isdisjoint(words(question)):
         before.clear()
-    if record.kind == "turn" and record.valid_from is not None and dates_in(question, record.valid_from):
+    if record.kind == "turn" and record.valid_from is not None and _names_a_date(question):
         before.insert(0, day_of(record.valid_from))
     told = f"{quote.before} {quote.text}".strip()
     return f"{', '.join(before)}: {told}" if before else told
+
+
+def _names_a_date(question: str) -> bool:
+    """Whether a question names a day, a month or a year; "yesterday" shares no word with a date."""
+    return any(re.search(r"\d", found.text) for found in dates_in(question, 0.0))
 
 
 def place_of(record: Record) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentmem.believing import claims_of_record, is_summary
-from agentmem.claims import Claim, agree, claims_of, contradict, folded_value, same_matter
+from agentmem.claims import Claim, agree, claims_of, contradict, folded_value, pieces, same_matter
 from agentmem.consent import grounded, touches
 from agentmem.contract import RecordReader
 from agentmem.dates import begins
@@ -21,11 +21,15 @@ from agentmem.facts import Learned
 from agentmem.home import Home
 from agentmem.journal.reader import Reader
 from agentmem.records import Draft, Hit, Link, Record, Status, Trust
+from agentmem.referring import claimed_before
 from agentmem.sentences import QUESTION_MARKS, STOP_WORDS, sentences, words
 from agentmem.summaries import RESTS
 
 REFUSED = "refused"
 """The attribute of a turn's trace that says what was not kept as a fact, and why: [{"reason", "of"}], ids only."""
+SAID = "said"
+"""The attribute of a fact that was read out of a turn which only points at what it names: the turn's own words."""
+_BEFORE = 12  # turns, answers among them
 _ALIKE = 0.75  # of a fact's words, from which a sentence says the same in other words
 KNOWN, EMPTY = "it is known already", "it says nothing"
 _CHITCHAT = frozenset(
@@ -34,12 +38,18 @@ _CHITCHAT = frozenset(
 )
 
 
-def stated(records: RecordReader, asked: Mapping[str, Any], hits: Sequence[Hit] = ()) -> Learned:
-    """What the user's message does to the known facts; ``hits`` are what the memories brought for it."""
+def stated(
+    records: RecordReader, asked: Mapping[str, Any], hits: Sequence[Hit] = (), before: Sequence[Record] = ()
+) -> Learned:
+    """What the user's message does to the known facts; ``hits`` are what the memories brought for it.
+
+    ``before``: the turns before this one, newest first, for what its first "she" or "it" stands for.
+    """
     changes: list[Mapping[str, Any]] = []
     known = [hit.record for hit in hits]
     taken: set[str] = set()
-    for claim in claims_of(asked["text"], asked["speaker"] or "user"):
+    last = claimed_before(before, asked["session"])
+    for claim in claims_of(asked["text"], asked["speaker"] or "user", last):
         facts = _facts(records, tuple(asked["namespace"]), claim, known)
         change = _change(claim, [(fact, said) for fact, said in facts if fact.id not in taken], asked["at"])
         if change.get("target") and change["op"] != "refuse":
@@ -57,7 +67,8 @@ def restate(home: Home, record_ids: Sequence[str]) -> None:
         children = reader.get_many(sorted(reader.child_ids([turn.id]))).values()
         stood = [r for r in children if r.kind == "fact" and r.status is not Status.ABSENT]
         facts = {r.body: r for r in stood if r.attributes.get("extracted")}
-        claims = {c.sentence: c for c in claims_of(turn.body, turn.speaker or "user") if not c.over}
+        before = claimed_before(_turns_before(reader, turn), turn.session)
+        claims = {c.said: c for c in claims_of(turn.body, turn.speaker or "user", before) if not c.over}
         with home.journal.transaction("derive", actor="agent", cause=turn.id) as tx:
             for body, fact in facts.items():
                 if fact.is_live and body not in claims:
@@ -69,7 +80,7 @@ def restate(home: Home, record_ids: Sequence[str]) -> None:
 
 def _read_out(turn: Record, claim: Claim) -> Draft:
     return Draft(
-        body=claim.sentence,
+        body=claim.said,
         namespace=turn.namespace,
         subject=claim.subject,
         relation=claim.relation,
@@ -79,9 +90,22 @@ def _read_out(turn: Record, claim: Claim) -> Draft:
         speaker=turn.speaker,
         derived_from=(turn.id,),
         valid_from=turn.valid_from if turn.valid_from is not None else turn.recorded_at,
-        attributes={"turn": turn.attributes.get("turn"), "extracted": True},
-        memories=(),
+        attributes={"turn": turn.attributes.get("turn"), "extracted": True, **_apart(claim)},
+        memories=None if _apart(claim) else (),
     )
+
+
+def _apart(claim: Claim) -> dict[str, Any]:
+    """The words in the turn, where the fact says in full what they only point at."""
+    return {} if claim.said == claim.sentence else {SAID: claim.sentence}
+
+
+def _turns_before(reader: Reader, turn: Record) -> list[Record]:
+    found = reader.find(
+        namespace=turn.namespace, kinds=("turn",), thread=turn.thread, newest_first=True, place=turn.created_seq,
+        limit=_BEFORE,
+    )  # fmt: skip
+    return list(found)
 
 
 def superseding(records: RecordReader, draft: Draft, now: float) -> Draft:
@@ -100,14 +124,14 @@ def superseding(records: RecordReader, draft: Draft, now: float) -> Draft:
 def no_longer(records: Reader, hits: Sequence[Hit]) -> dict[str, frozenset[str]]:
     """The sentences of recalled turns and summaries that no longer hold.
 
-    The facts read out of a turn were replaced or retracted; a sentence of a summary repeats such a fact of a turn that
+    What was read out of a turn was replaced or taken back; a sentence of a summary repeats such a fact of a turn that
     it rests on.
     """
     turns = [hit.record_id for hit in hits if hit.record.kind == "turn"]
     told = [hit.record for hit in hits if is_summary(hit.record) and hit.record.attributes.get(RESTS)]
     rested = {i for record in told for rests in record.attributes[RESTS] for i in rests}
     lost = _lost(records, sorted({*turns, *rested}))
-    out = {i: frozenset(fact.body for fact in lost[i]) for i in turns if i in lost}
+    out = {i: frozenset(fact.attributes.get(SAID, fact.body) for fact in lost[i]) for i in turns if i in lost}
     for record in told if lost else ():
         pairs = zip(sentences(record.body), record.attributes[RESTS], strict=False)
         ended = frozenset(said for said, rests in pairs if _repeats_any(records, said, rests, lost))
@@ -123,7 +147,10 @@ def outlived(records: Reader, said: Sequence[tuple[str, Sequence[str]]]) -> list
 
 
 def _lost(records: Reader, turns: Sequence[str]) -> dict[str, list[Record]]:
-    """The facts read out of each turn that were replaced or retracted and do not stand otherwise."""
+    """The facts read out of each turn that were replaced or taken back and do not stand otherwise.
+
+    With them those that stand for words of the turn which only point at what they name: the fact speaks, not the turn.
+    """
     if not turns:
         return {}
     out: dict[str, list[Record]] = {}
@@ -132,15 +159,16 @@ def _lost(records: Reader, turns: Sequence[str]) -> dict[str, list[Record]]:
         if fact.kind != "fact" or not fact.attributes.get("extracted"):
             continue
         for turn in fact.derived_from:
-            if fact.is_live:
+            if fact.is_live and SAID not in fact.attributes:
                 standing.add((turn, fact.body))
-            elif fact.status in (Status.SUPERSEDED, Status.RETRACTED):
+            elif fact.is_live or fact.status in (Status.SUPERSEDED, Status.RETRACTED, Status.ABSENT):
                 out.setdefault(turn, []).append(fact)
     return {turn: [f for f in facts if (turn, f.body) not in standing] for turn, facts in out.items()}
 
 
 def _repeats_any(records: RecordReader, sentence: str, rests: Sequence[str], lost: Mapping[str, list[Record]]) -> bool:
-    return any(_repeats(records, sentence, fact) for turn in rests for fact in lost.get(turn, ()))
+    over = [fact for turn in rests for fact in lost.get(turn, ()) if not fact.is_live]
+    return any(_repeats(records, sentence, fact) for fact in over)
 
 
 def _repeats(records: RecordReader, sentence: str, fact: Record) -> bool:
@@ -169,7 +197,7 @@ def says_nothing(text: str) -> bool:
 def only_repeats(text: str, changes: Sequence[Mapping[str, Any]]) -> bool:
     """Whether every sentence of a message states a fact that is known already."""
     passed = sum(change["op"] == "refuse" for change in changes)
-    return bool(changes) and passed == len(changes) == len(sentences(text))
+    return bool(changes) and passed == len(changes) == len(pieces(text))
 
 
 def _facts(
@@ -187,7 +215,7 @@ def _facts(
         and record.trust is Trust.USER
         and not record.attributes.get(EDIT)
         for said in claims_of_record(record)
-        if said.subject == claim.subject and len(sentences(record.body)) == 1
+        if said.subject == claim.subject and len(pieces(record.body)) == 1
     ]
     return sorted(theirs, key=lambda one: -one[0].created_seq)
 
@@ -195,17 +223,24 @@ def _facts(
 def _change(claim: Claim, facts: Sequence[tuple[Record, Claim]], at: float) -> Mapping[str, Any]:
     begun = (begins(claim, at) or at) <= at  # "from June on …" leaves what holds until then
     target = next((fact for fact, said in facts if begun and contradict(claim, said)), None)
-    told = {"body": claim.sentence, "subject": claim.subject, "relation": claim.relation, "object": claim.value}
+    told: dict[str, Any] = {
+        "body": claim.said,
+        "subject": claim.subject,
+        "relation": claim.relation,
+        "object": claim.value,
+    }
+    # held by memories only when its turn says "she": what is found by her name must name her
+    told |= _apart(claim) or {"apart": True}
     if claim.over:
         if target is None:
             return {"op": "refuse", "reason": "it ends nothing that is known", "target": None}
         return {"op": "delete", "body": target.body, "target": target.id}
     if target is not None:
-        return {"op": "replace", "target": target.id, "apart": True, **told}
+        return {"op": "replace", "target": target.id, **told}
     same = next((fact for fact, said in facts if _says_as_much(said, claim)), None)
     if same is not None:
         return {"op": "refuse", "reason": KNOWN, "target": same.id}
-    return {"op": "append", "target": None, "apart": True, **told}
+    return {"op": "append", "target": None, **told}
 
 
 def _says_as_much(known: Claim, claim: Claim) -> bool:

@@ -16,7 +16,8 @@ from agentmem.intent import Intent, Wish, parse
 from agentmem.models.protocol import ToolCall
 from agentmem.overview import asks_overview
 from agentmem.records import Hit, Record, Status, Trust
-from agentmem.sentences import content_stems, sentences
+from agentmem.referring import corrected, points_at_the_last, says_change, spoken_of, spoken_to, stands_alone
+from agentmem.sentences import sentences
 
 Cited = tuple[tuple[int, str, str], ...]
 _SURE = 0.5  # probability that a sentence is what a correction speaks of
@@ -42,36 +43,53 @@ class Quoting:
             self._made = Extractive(self._home.embedder)
         return self._made
 
-    def calls(self, text: str, hits: Sequence[Hit]) -> tuple[ToolCall, ...]:
-        """The tool calls that the user's wish comes to; none for questions and statements."""
+    def calls(self, text: str, hits: Sequence[Hit], before: Sequence[Record] = ()) -> tuple[ToolCall, ...]:
+        """The tool calls that the user's wish comes to; none for questions and statements.
+
+        ``before``: the turns before this one, newest first, for what "that" and "it" stand for.
+        """
         intent = parse(text)
         if intent.wish is Wish.REMEMBER:
             return (ToolCall("remember", "remember", {"text": intent.text}),)
         if intent.wish is Wish.UNDO:
             return (ToolCall("undo", "undo"),)
         if intent.wish is Wish.CORRECT:
-            return (self._correction(intent, hits),)
+            return self._correction(intent, hits, before)
         if intent.wish is Wish.FORGET:
-            about = self._extractive.tell(intent.text, [h for h in hits if _may_go(h)])
             return tuple(
-                ToolCall(f"forget-{i}", "forget", {"id": hit.record_id}) for i, hit in enumerate(about.citations)
+                ToolCall(f"forget-{i}", "forget", {"id": record_id})
+                for i, record_id in enumerate(self._to_forget(intent, hits, before))
             )
         return ()
 
-    def _correction(self, intent: Intent, hits: Sequence[Hit]) -> ToolCall:
-        """Correct the sentence that the message speaks of; when there is none, the message is a new fact."""
-        old = set(content_stems(intent.old or ""))
+    def _to_forget(self, intent: Intent, hits: Sequence[Hit], before: Sequence[Record]) -> list[str]:
+        if points_at_the_last(intent.text):
+            last = spoken_of(self._home.journal.records, before)
+            return [last[0].record.id] if last else []
+        return [h.record_id for h in self._extractive.tell(intent.text, [h for h in hits if _may_go(h)]).citations]
+
+    def _correction(self, intent: Intent, hits: Sequence[Hit], before: Sequence[Record]) -> tuple[ToolCall, ...]:
+        """Correct what the message speaks of; when there is nothing, the message is a new fact.
+
+        What says itself that something changed corrects nothing: it is a statement, and the old state keeps its time.
+        """
+        spoken = spoken_of(self._home.journal.records, before)
+        if intent.old is None and says_change(intent.text, spoken):
+            return ()
+        if (found := corrected(intent, spoken)) is not None:
+            return (ToolCall("correct", "correct", {"id": found[0].id, "text": found[1]}),)
         said_by_others = [hit for hit in hits if hit.record.trust is not Trust.AGENT and hit.record.version_id]
         for quote, _ in self._extractive.judge(intent.text, said_by_others):
             if quote.confidence < _SURE:
                 break
-            if old and not old & set(content_stems(quote.text)):
-                continue
-            body = quote.hit.record.body.replace(quote.text, intent.text, 1)
-            return ToolCall("correct", "correct", {"id": quote.hit.record_id, "text": body})
-        return ToolCall("remember", "remember", {"text": intent.text})
+            if (found := spoken_to(intent, quote.hit.record, quote.text)) is not None:
+                return (ToolCall("correct", "correct", {"id": found[0].id, "text": found[1]}),)
+        # what says "it" or "Tuesday" alone is no fact that could be found again
+        return (ToolCall("remember", "remember", {"text": intent.text}),) if stands_alone(intent.text) else ()
 
-    def answer(self, text: str, hits: Sequence[Hit], steps: Sequence[Mapping[str, Any]] = ()) -> tuple[str, Cited]:
+    def answer(
+        self, text: str, hits: Sequence[Hit], steps: Sequence[Mapping[str, Any]] = (), speaker: str | None = None
+    ) -> tuple[str, Cited]:
         """The words of the answer and what they cite."""
         outcomes = [step["content"] for step in steps if step["role"] == "tool"]
         if outcomes:
@@ -80,12 +98,13 @@ class Quoting:
         if intent.wish is Wish.ABOUT:
             return _written(self._extractive.tell(intent.text, hits))
         if intent.wish is Wish.FORGET:
-            return f"I know nothing about {intent.text} that I could forget.", ()
+            about = "" if points_at_the_last(intent.text) else f" about {intent.text}"
+            return f"I know nothing{about} that I could forget.", ()
         if asks_overview(text) and (sums := [hit for hit in hits if is_summary(hit.record)]):
             return _written(recounted(sums))
-        if intent.wish is Wish.STATE:
+        if intent.wish in (Wish.STATE, Wish.CORRECT):
             return "I have kept that.", ()
-        found = self._extractive.answer(text, hits, now=self._home.clock.now())
+        found = self._extractive.answer(text, hits, now=self._home.clock.now(), speaker=speaker)
         if not found.citations:
             return _written(found)
         changes = self._before(found.citations[0].record, recent=_OF_CHANGE.search(text) is None)

@@ -16,11 +16,14 @@ from agentmem.compose import source_of
 from agentmem.consent import grounded, touches, wishes
 from agentmem.dates import dated
 from agentmem.errors import AgentmemError, BadInput, Conflict, NotFound, Refused
-from agentmem.journal.undo import GROUP
+from agentmem.intent import Wish, parse
+from agentmem.journal.undo import GROUP, LEARN
 from agentmem.models.protocol import ToolCall, ToolSpec
 from agentmem.policy import superseding
 from agentmem.records import Draft, Event, Namespace, Receipt, Record, Status, in_scope
 from agentmem.redact import redact
+from agentmem.referring import points_at_the_last, spoken_of
+from agentmem.writing import turns_before
 
 if TYPE_CHECKING:
     from agentmem.agent import Agent
@@ -138,7 +141,7 @@ class MemoryTools:
         target = self._target(asked, id)
         if not target.is_live:
             return Outcome(f"record {target.id[:12]} is {target.status.value} already")
-        if not touches(target.body, asked.said):
+        if not touches(target.body, asked.said) and not self._was_last_spoken_of(asked, target):
             raise Refused("the user's message does not speak of that record; nothing was changed")
         if self._agent.settings.approval == "ask":
             return self._propose("retract", target, record_id, asked, "")
@@ -146,12 +149,13 @@ class MemoryTools:
         return Outcome(f"record {target.id[:12]} is marked as no longer true", receipt=receipt)
 
     def _undo(self, asked: Asked, _: str) -> Outcome:
-        receipt_id = last_change(self._agent, asked.namespace)
+        said = self._said_last(asked)
+        receipt_id = last_change(self._agent, asked.namespace) if said is None else self._receipt_of(said)
         try:
             receipt = self._agent.undo(receipt_id)
         except Conflict as error:
             raise Refused(f"it cannot be taken back alone: {error}") from error
-        return Outcome("the last change was taken back", receipt=receipt)
+        return Outcome(f"taken back: {said.body}" if said else "the last change was taken back", receipt=receipt)
 
     # ---- what the verbs share
 
@@ -162,6 +166,32 @@ class MemoryTools:
         if record is None or not in_scope(record.namespace, asked.namespace):
             raise NotFound(f"no record '{record_id}' in this namespace")
         return record
+
+    def _was_last_spoken_of(self, asked: Asked, target: Record) -> bool:
+        """Whether the user says "forget that" of what the last message said or the last answer quoted."""
+        if not points_at_the_last(parse(asked.said).text):
+            return False
+        turn = {"namespace": asked.namespace, "thread": asked.thread, "id": asked.turn}
+        last = spoken_of(self._agent.home.journal.records, turns_before(self._agent.home, turn))
+        return bool(last) and last[0].record.id == target.id
+
+    def _said_last(self, asked: Asked) -> Record | None:
+        """The user's message before this one, if it stated something and nothing was changed since."""
+        turn = {"namespace": asked.namespace, "thread": asked.thread, "id": asked.turn}
+        said = next((r for r in turns_before(self._agent.home, turn) if r.attributes.get("role") == "user"), None)
+        if said is None or not said.is_live or said.memories == () or parse(said.body).wish is not Wish.STATE:
+            return None
+        try:
+            change = last_change(self._agent, asked.namespace)
+        except NotFound:
+            return said
+        rows = self._agent.home.journal.records.transactions(limit=200)
+        row = next(row for row in rows if row.id == change)
+        return said if row.first_seq < said.created_seq or row.cause == said.id else None
+
+    def _receipt_of(self, record: Record) -> str:
+        """The transaction that wrote a record."""
+        return self._agent.home.journal.records.history(record.id)[0].receipt_id
 
     def _propose(self, op: str, target: Record, record_id: str, asked: Asked, body: str) -> Outcome:
         draft = Draft(
@@ -225,6 +255,9 @@ def _rows_and_undone(agent: Agent) -> tuple[list[Any], set[str]]:
             undone.add(row.cause)
     groups = {row.cause for row in rows if row.id in undone and (row.cause or "").startswith(GROUP)}
     undone |= {row.id for row in rows if row.cause in groups}  # an ingestion is one transaction a file
+    taught = [row.cause for row in rows if row.verb == LEARN and row.cause]
+    stand = agent.home.journal.records.statuses(taught)
+    undone |= {row.id for row in rows if row.verb == LEARN and stand.get(row.cause) is Status.ABSENT}  # with its turn
     return list(rows), undone
 
 

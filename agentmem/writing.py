@@ -16,8 +16,9 @@ from agentmem.facts import only_asks
 from agentmem.home import Home
 from agentmem.intent import Wish, parse
 from agentmem.journal.transaction import Transaction
+from agentmem.journal.undo import LEARN
 from agentmem.models.loading import EXTRACTIVE
-from agentmem.policy import EMPTY, REFUSED, only_repeats, says_nothing
+from agentmem.policy import EMPTY, REFUSED, SAID, only_repeats, says_nothing
 from agentmem.promotion import demote
 from agentmem.records import Draft, Event, Hit, Receipt, Record, Status, Trust
 from agentmem.redact import redact
@@ -26,6 +27,7 @@ from agentmem.trace import to_opentelemetry, trace_body, trace_of
 from agentmem.turns import Turn
 
 AGENT = "agent"
+_ABOUT_MEMORY = (Wish.FORGET, Wish.UNDO, Wish.ABOUT)  # these state nothing, whatever comes of them
 _BEFORE = 6  # turns that memories are shown with a new one
 _HISTORY = 8  # turns that a model is shown
 
@@ -97,7 +99,8 @@ class Writer:
         question = dated(question, asked["at"])
         # a question states nothing, and of a wish that was carried out its result is the record: memories that held
         # them would return the question for the question, and what was undone
-        if only_asks(asked["text"]) or (turn.receipts and parse(asked["text"]).wish is not Wish.STATE):
+        wish = parse(asked["text"]).wish
+        if only_asks(asked["text"]) or wish in _ABOUT_MEMORY or (turn.receipts and wish is not Wish.STATE):
             question = replace(question, memories=())
         refused = [{"reason": c["reason"], "of": c["target"]} for c in learned if c["op"] == "refuse"]
         if says_nothing(asked["text"]):
@@ -142,7 +145,7 @@ class Writer:
         aside = all(
             change["op"] == "refuse" or (change["op"] == "append" and change.get("apart")) for change in learned
         )
-        with self._home.journal.transaction("derive" if aside else "learn", actor=AGENT, cause=said) as tx:
+        with self._home.journal.transaction("derive" if aside else LEARN, actor=AGENT, cause=said) as tx:
             for number, change in enumerate(learned):
                 if change["op"] == "refuse":
                     continue
@@ -168,7 +171,8 @@ class Writer:
                     speaker=asked["speaker"],
                     derived_from=(said,),
                     supersedes=older,
-                    attributes={"turn": asked["id"], "extracted": True},
+                    attributes={"turn": asked["id"], "extracted": True}
+                    | ({SAID: change[SAID]} if SAID in change else {}),
                     memories=() if change.get("apart") else None,
                 )
                 draft = dated(draft, asked["at"])

@@ -67,7 +67,7 @@ def _contradictions(journal: Journal, now: float, namespace: Namespace) -> list[
         holds, lost = dispute.holds, dispute.lost
         ids = (lost.record.id, holds.record.id)
         if lost.key in edits:
-            text = f"weights say '{lost.claim.sentence}', which lost to '{holds.claim.sentence}': {dispute.reason}"
+            text = f"weights say '{lost.claim.said}', which lost to '{holds.claim.said}': {dispute.reason}"
             out.append(Finding(OUTDATED_EDIT, f"{text}; retract the edit, or edit again", ids))
         elif _overlap(lost.record, holds.record):
             values = f"'{lost.claim.value}' and '{holds.claim.value}' hold at the same time"

@@ -106,3 +106,35 @@ def test_what_is_yet_to_come_does_not_take_the_place_of_what_holds(agent: Agent)
     agent.ask("Starting in June 2099, the harbour office is at Pier 6.")
     agent.remember("As of 1 July 2099 the harbour office is now at Pier 9.")
     assert agent.show(old).status is Status.ACTIVE
+
+
+def test_what_is_said_of_her_is_kept_as_a_fact_that_names_her(agent: Agent) -> None:
+    agent.ask("My sister Anna lives in Berlin.")
+    agent.ask("Actually she moved to Lyon last month.")
+    (fact,) = _facts(agent)
+    assert (fact.body, fact.memories) == ("My sister Anna moved to Lyon last month.", None)
+    assert "Lyon" in agent.ask("Where does my sister Anna live?").text.partition("(until")[0]
+
+
+def test_she_of_another_session_is_nobody(agent: Agent) -> None:
+    agent.ask("My sister Anna lives in Berlin.", session="one")
+    agent.ask("She moved to Lyon.", session="two")
+    assert [fact.object for fact in _facts(agent)] == ["Berlin"]
+
+
+def test_one_of_two_facts_of_a_sentence_may_change_alone(agent: Agent) -> None:
+    agent.ask("My brother lives in Oslo and works for Equinor.")
+    agent.ask("My brother moved to Bergen.")
+    assert {fact.object for fact in _facts(agent)} == {"Bergen", "Equinor"}
+    assert "Equinor" in agent.ask("Who does my brother work for?").text
+    assert "Bergen" in agent.ask("Where does my brother live?").text.partition("(until")[0]
+
+
+def test_what_was_learnt_and_taken_back_speaks_no_more_from_its_turn(agent: Agent) -> None:
+    agent.ask("The harbour office is at Pier 4.")
+    answer = agent.ask("The harbour office moved to Pier 6.")
+    undone = agent.undo(next(receipt for receipt in answer.receipts if receipt.verb == "learn"))
+    assert "Pier 4" in agent.ask("Where is the harbour office?").text
+    assert "Pier 6" not in agent.ask("Where is the harbour office?").text
+    agent.undo(undone)
+    assert "Pier 6" in agent.ask("Where is the harbour office?").text.partition("(until")[0]
