@@ -20,6 +20,9 @@ from agentmem.records import Status
 GROUP = "group:"
 """Transactions whose cause begins so belong together and are undone together."""
 
+LEARN = "learn"
+"""The verb of what a turn did to the known facts; the turn is its cause."""
+
 _NOT_YET = (Status.ABSENT.value, Status.PENDING.value)
 """What a record stood at before it counted: what was derived from it since goes along when it is set back."""
 
@@ -167,10 +170,15 @@ def _before(change: sa.Row[Any]) -> State:
 
 
 def _group(tx: Transaction, receipt_id: str) -> list[str]:
-    """The transaction, with all others of its group (an ingestion is one transaction a file), newest first."""
+    """The transaction, with all others of its group (an ingestion is one transaction a file), newest last.
+
+    What was learnt from a turn goes with it: a fact that it took the place of stands again.
+    """
     cause = tx.connection.execute(sa.select(transactions.c.cause).where(transactions.c.id == receipt_id)).scalar()
     if cause is None or not cause.startswith(GROUP):
-        return [receipt_id]
+        written = sa.select(changes.c.record_id).where(changes.c.tx == receipt_id, changes.c.op == "add")
+        learnt = sa.select(transactions.c.id).where(transactions.c.verb == LEARN, transactions.c.cause.in_(written))
+        return [receipt_id, *tx.connection.execute(learnt.order_by(transactions.c.first_seq)).scalars()]
     query = sa.select(transactions.c.id).where(transactions.c.cause == cause)
     return list(tx.connection.execute(query.order_by(transactions.c.first_seq)).scalars())
 
