@@ -17,7 +17,7 @@ import numpy as np
 
 from agentmem.asking import asked_for, is_claimed
 from agentmem.believing import OVER, Dispute, day_of, disputes, since_of
-from agentmem.claims import Claim, claim_of, pieces, same_matter
+from agentmem.claims import Claim, agree, claim_of, pieces, same_matter
 from agentmem.contract import Embedder, Vectors
 from agentmem.likeness import (
     Quote,
@@ -33,7 +33,7 @@ from agentmem.likeness import (
 )
 from agentmem.records import Hit, Record
 from agentmem.sentences import QUESTION_MARKS, content_stems, sentences
-from agentmem.timing import Asked, asked_of, date_said, in_order, occasions
+from agentmem.timing import Asked, Place, asked_of, date_said, in_order, occasions, within
 
 _WEIGHTS = (9.10, 5.68, 2.37, 0.81)  # cosine, masked cosine, coverage, kind
 _BIAS = -7.74
@@ -79,14 +79,16 @@ class Extractive:
         told = [hit.record for hit in hits if then is None or since_of(hit.record) < then]
         found = disputes(told, next((at for at in (then, now) if at is not None), float("-inf")))
         judged = _settled(self.judge(question, hits, speaker), found, hits)
+        judged = within(asked, judged, _place)
         if not judged or judged[0][0].confidence < _ENOUGH:
             return ExtractiveAnswer(NOTHING, (), False, tuple(q for q, _ in judged[:1]))
         floor = _OCCASION if asked.counts else max(_ENOUGH, 0.75 * judged[0][0].confidence)
         enough = [(q, v) for q, v in judged if q.confidence >= floor]
+        enough = _to_the_matter(asked_for(question, speaker or "user"), enough)
         if _OF_PAST.search(question) is None:
             enough = _of_now(enough)
         if asked.is_about_time:
-            enough = in_order(asked, enough, lambda one: (one[0].hit.record, one[0].text))
+            enough = in_order(asked, enough, _place)
         if asked.counts:
             return _counted([quote for quote, _ in enough], asked, hits)
         if asked.order:
@@ -187,6 +189,23 @@ def recounted(hits: Sequence[Hit], limit: int = 8) -> ExtractiveAnswer:
     days = [hit.record.attributes.get("title") or day_of(since_of(hit.record)) for hit in kept]
     lines = [f"{day}: {quote.text} [{n}]" for n, (day, quote) in enumerate(zip(days, quotes, strict=True), 1)]
     return ExtractiveAnswer("\n".join(lines), tuple(kept), bool(kept), tuple(quotes))
+
+
+def _place(one: tuple[Quote, Vectors]) -> Place:
+    return one[0].hit.record, one[0].text
+
+
+def _to_the_matter(asked: Claim | None, quotes: Sequence[tuple[Quote, Vectors]]) -> list[tuple[Quote, Vectors]]:
+    """Without claims of other things beside one of what is asked for: my car, and not my wife's as well."""
+    if asked is None:
+        return list(quotes)
+    claims = [claim_of(quote.text, quote.hit.record.speaker or "user") for quote, _ in quotes]
+    answers = [claim for claim in claims if claim is not None and is_claimed(asked, claim)]
+    if not answers:
+        return list(quotes)
+    named = [asked.subject, *(claim.value for claim in answers)]  # and what is said of the answer itself
+    beside = [c is not None and c not in answers and not any(agree(c.subject, name) for name in named) for c in claims]
+    return [one for one, dropped in zip(quotes, beside, strict=True) if not dropped]
 
 
 def _of_now(quotes: Sequence[tuple[Quote, Vectors]]) -> list[tuple[Quote, Vectors]]:

@@ -50,6 +50,12 @@ _CORRECT = re.compile(
 _AGAINST = re.compile(
     r"^(?:no|nope|sorry|oops|wait)[,.:]?\s+(?P<text>(?:it|they|he|she)\b.+|.+\bnot\b.+)$", re.IGNORECASE | re.DOTALL
 )
+_IT_IS = r"(?:it|that|this|they|he|she)(?:['’](?:s|re)| is| are| was| were)"
+_NOT_IT = re.compile(  # "it's not 112, it's 121"
+    rf"^(?:no[,.:]?\s+)?{_IT_IS}(?: not|n['’]t) (?!right\b|true\b|correct\b)(?P<old>[^,;.]+?)"
+    rf"(?:,? but|[,;.] ?{_IT_IS}|[,;])\s+(?P<new>[^?]+)$",
+    re.IGNORECASE,
+)
 _NOT = re.compile(r"[,;]?\s*(?:and\s+|but\s+)?\bnot\s+(?P<old>[^,;.!?]+)(?=[.!?]?$)", re.IGNORECASE)
 _NOT_BUT = re.compile(r"\bnot\s+(?P<old>[^,;.!?]+?),?\s+but\s+(?P<new>.+)$", re.IGNORECASE | re.DOTALL)
 _ABOUT = re.compile(
@@ -81,6 +87,8 @@ def parse(message: str) -> Intent:
         return Intent(Wish.ABOUT, found["text"].strip())
     if (found := _FORGET.match(text)) and (found["polite"] or not text.endswith(QUESTION_MARKS)):
         return Intent(Wish.FORGET, found["text"].strip().rstrip(".!" + "".join(QUESTION_MARKS)))
+    if found := _NOT_IT.match(text):
+        return Intent(Wish.CORRECT, _sentence(f"it is {found['new']}"), found["old"].strip())
     if (found := _CORRECT.match(text) or _AGAINST.match(text)) and not text.endswith(QUESTION_MARKS):
         about = found.groupdict().get("of")  # "I was wrong about the museum, it closes at five"
         return _correction(pointed_back(found["text"].strip(), about) or found["text"])

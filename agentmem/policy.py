@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentmem.believing import claims_of_record, is_summary
+from agentmem.believing import claims_of_record, is_summary, since_of
 from agentmem.claims import Claim, agree, claims_of, contradict, folded_value, pieces, same_matter
 from agentmem.consent import grounded, touches
 from agentmem.contract import RecordReader
@@ -19,6 +19,7 @@ from agentmem.dates import begins
 from agentmem.edit_queue import EDIT
 from agentmem.facts import Learned
 from agentmem.home import Home
+from agentmem.intent import Wish, parse
 from agentmem.journal.reader import Reader
 from agentmem.records import Draft, Hit, Link, Record, Status, Trust
 from agentmem.referring import claimed_before
@@ -48,7 +49,8 @@ def stated(
     changes: list[Mapping[str, Any]] = []
     known = [hit.record for hit in hits]
     taken: set[str] = set()
-    last = claimed_before(before, asked["session"])
+    corrects = parse(asked["text"]).wish is Wish.CORRECT  # "actually, she moved", however long ago she was spoken of
+    last = claimed_before(before, float("-inf") if corrects else asked["at"])
     for claim in claims_of(asked["text"], asked["speaker"] or "user", last):
         facts = _facts(records, tuple(asked["namespace"]), claim, known)
         change = _change(claim, [(fact, said) for fact, said in facts if fact.id not in taken], asked["at"])
@@ -67,7 +69,7 @@ def restate(home: Home, record_ids: Sequence[str]) -> None:
         children = reader.get_many(sorted(reader.child_ids([turn.id]))).values()
         stood = [r for r in children if r.kind == "fact" and r.status is not Status.ABSENT]
         facts = {r.body: r for r in stood if r.attributes.get("extracted")}
-        before = claimed_before(_turns_before(reader, turn), turn.session)
+        before = claimed_before(_turns_before(reader, turn), since_of(turn))
         claims = {c.said: c for c in claims_of(turn.body, turn.speaker or "user", before) if not c.over}
         with home.journal.transaction("derive", actor="agent", cause=turn.id) as tx:
             for body, fact in facts.items():

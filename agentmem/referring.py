@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from agentmem.believing import claims_of_record
+from agentmem.believing import claims_of_record, since_of
 from agentmem.claims import Claim, agree, claim_of, claims_of, pieces, same_matter, shape
 from agentmem.clauses import pointed_back
 from agentmem.contract import RecordReader
@@ -20,6 +20,7 @@ from agentmem.sentences import content_stems, sentences
 from agentmem.wordings import POINTS_BACK, VALUE_FRAME
 
 _BACK = 6  # turns that are looked through
+_DAY_S = 86_400.0
 _VALUE = re.compile(
     r"^(?:(?:it|that|this|they|he|she)(?:['’](?:s|re)| is| are| was| were| will be| should be)\s+"
     r"|(?:make|say) (?:it|that) )?(?P<value>.+?)[.!]*$",
@@ -43,11 +44,14 @@ class Spoken:
     claim: Claim | None
 
 
-def claimed_before(before: Sequence[Record], session: str | None) -> Claim | None:
-    """What the user claimed last, if the message before this one ends with it. ``before``: turns, newest first."""
+def claimed_before(before: Sequence[Record], at: float) -> Claim | None:
+    """What the user claimed last, if the message before this one ends with it and was said within a day.
+
+    ``before``: turns, newest first; ``at``: when this message was said (seconds).
+    """
     last: Claim | None = None
-    said = [r for r in before[:_BACK] if r.attributes.get("role") == "user" and r.session == session and r.is_live]
-    for turn in reversed(said):
+    said = [r for r in before[:_BACK] if r.attributes.get("role") == "user" and r.is_live]
+    for turn in reversed([r for r in said if at - since_of(r) < _DAY_S]):
         found = claims_of(turn.body, turn.speaker or "user", last)
         last = found[-1] if found and found[-1].sentence == pieces(turn.body)[-1] else None
     return last

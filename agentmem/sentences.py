@@ -49,10 +49,25 @@ def words(text: str) -> list[str]:
     return _WORD.findall("".join(c for c in folded if not unicodedata.combining(c)).replace("’", "'"))
 
 
+_IRREGULAR = dict(
+    pair.split("/")[::-1]
+    for pair in "become/became begin/began bite/bit blow/blew break/broke bring/brought build/built buy/bought "
+    "catch/caught choose/chose come/came dig/dug draw/drew drink/drank drive/drove eat/ate fall/fell feed/fed "
+    "feel/felt fight/fought find/found fly/flew forget/forgot freeze/froze give/gave grow/grew hang/hung hear/heard "
+    "hide/hid hold/held keep/kept know/knew learn/learnt leave/left lend/lent lose/lost make/made mean/meant meet/met "
+    "pay/paid ride/rode ring/rang rise/rose run/ran say/said see/saw sell/sold send/sent sing/sang sit/sat sleep/slept "
+    "speak/spoke spend/spent stand/stood steal/stole swim/swam take/took teach/taught tell/told think/thought "
+    "throw/threw understand/understood wake/woke wear/wore win/won write/wrote child/children man/men woman/women "
+    "foot/feet tooth/teeth mouse/mice".split()
+)
+"""Words that a stem does not bring together: 'bought' meets 'buy'."""
+
+
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """A light English stem, so that 'moved' meets 'moves'; other languages pass through."""
     word = word.removesuffix("'s")
+    word = _IRREGULAR.get(word, word)
     for ending, least in (("ies", 4), ("ing", 6), ("ed", 5), ("es", 5), ("s", 4), ("ly", 6)):
         if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
             cut = word[: -len(ending)] + ("y" if ending == "ies" else "")

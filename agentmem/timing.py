@@ -15,7 +15,7 @@ from typing import TypeVar
 from agentmem.believing import day_of, since_of
 from agentmem.claims import claim_of, shape
 from agentmem.dates import dates_in, dates_of, interval, named, spoken
-from agentmem.records import Record
+from agentmem.records import Record, Trust
 
 T = TypeVar("T")
 Place = tuple[Record, str]
@@ -96,16 +96,18 @@ def times_of(record: Record, sentence: str) -> tuple[float, float]:
     return at, math.inf if claim_of(sentence) is not None else at + 1.0
 
 
+def within(asked: Asked, items: Sequence[T], place: Callable[[T], Place]) -> list[T]:
+    """The items that lie within the question's bounds; what a document says has no date of its own and stays."""
+    if asked.at_least is None and asked.less_than is None:
+        return list(items)
+    return [item for item in items if _is_undated(*place(item)) or _is_within(asked, times_of(*place(item)))]
+
+
 def in_order(asked: Asked, items: Sequence[T], place: Callable[[T], Place]) -> list[T]:
-    """The items that lie within the question's bounds (all, if none does), in the order that it asks for."""
-    times = {id(item): times_of(*place(item)) for item in items}
-    within = [item for item in items if _is_within(asked, times[id(item)])]
-    kept = list(within or items)
-    if asked.order:
-        kept.sort(key=lambda item: times[id(item)][0], reverse=asked.order == "latest")
-    elif asked.counts:
-        kept.sort(key=lambda item: times[id(item)][0])
-    return kept
+    """The items in the order that the question asks for."""
+    if not asked.order and not asked.counts:
+        return list(items)
+    return sorted(items, key=lambda item: times_of(*place(item))[0], reverse=asked.order == "latest")
 
 
 def occasions(items: Sequence[T], place: Callable[[T], Place]) -> list[T]:
@@ -133,6 +135,10 @@ def _told(words: str, meant: str) -> str:
     """What words mean, beside them unless it holds them: "last Friday: 5 May 2023", but "5 May 2023" for "on 5 May"."""
     bare = re.sub(r"^(?:in|on|by|until|since|before|after|during) ", "", words.casefold())
     return meant if bare in meant.casefold() else f"{words}: {meant}"
+
+
+def _is_undated(record: Record, sentence: str) -> bool:
+    return record.trust is Trust.DOCUMENT and not any(words in sentence for words, _ in dates_of(record.attributes))
 
 
 def _is_within(asked: Asked, times: tuple[float, float]) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from agentmem.extractive import NOTHING, Extractive
 from agentmem.facts import only_asks
 from agentmem.intent import Wish, parse
-from agentmem.records import Hit, Record
+from agentmem.records import Hit, Record, Trust
 from agentmem.sentences import content_stems, sentences
 from agentmem.testing import HashEmbedder
 
@@ -110,3 +110,18 @@ def test_the_wish_of_a_message(message: str, wish: Wish, text: str, old: str | N
 def test_sentences_and_stems() -> None:
     assert sentences("Dr. Okafor came. He left! 你好。再见！") == ["Dr. Okafor came.", "He left!", "你好。", "再见！"]
     assert content_stems("Where was the harbour moved to?") == content_stems("harbour moves")
+    assert content_stems("We met and bought it") == content_stems("meet, buys")
+
+
+def test_a_claim_of_something_else_is_not_told_beside_what_is_asked_for() -> None:
+    hits = [hit("My car is in the garage."), hit("The car of my wife is in the street.")]
+    assert Extractive(HashEmbedder()).answer("Where is my car?", hits).text == "My car is in the garage. [1]"
+
+
+def test_nothing_outside_the_time_that_is_asked_about_is_an_answer() -> None:
+    answerer, now = Extractive(HashEmbedder()), 1_709_251_200.0  # 1 March 2024
+    read = hit("I read the book Emma.", kind="turn", speaker="user", valid_from=1_704_844_800.0)  # 10 January 2024
+    assert not answerer.answer("Did I read the book Emma before 2024?", [read], now=now).confident
+    assert answerer.answer("Did I read the book Emma after 2023?", [read], now=now).confident
+    chunk = hit("The book Emma was read by all.", kind="chunk", trust=Trust.DOCUMENT, recorded_at=now)
+    assert answerer.answer("Was the book Emma read by all before 2024?", [chunk], now=now).confident

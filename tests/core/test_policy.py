@@ -116,9 +116,10 @@ def test_what_is_said_of_her_is_kept_as_a_fact_that_names_her(agent: Agent) -> N
     assert "Lyon" in agent.ask("Where does my sister Anna live?").text.partition("(until")[0]
 
 
-def test_she_of_another_session_is_nobody(agent: Agent) -> None:
-    agent.ask("My sister Anna lives in Berlin.", session="one")
-    agent.ask("She moved to Lyon.", session="two")
+def test_she_of_the_day_before_is_nobody(agent: Agent) -> None:
+    now = agent.home.clock.now()
+    agent.ask("My sister Anna lives in Berlin.", at=now - 86_400)
+    agent.ask("She moved to Lyon.", at=now)
     assert [fact.object for fact in _facts(agent)] == ["Berlin"]
 
 

@@ -24,6 +24,7 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
         (["The review is on Monday.", "No, it's Tuesday, not Monday."], "When is the review?", "Tuesday", "Monday"),
         (["The review is on Monday.", "no, it's Tuesday not Monday"], "When is the review?", "Tuesday", "Monday"),
         (["My flight leaves at 14:30.", "Sorry, I meant 16:30."], "When does my flight leave?", "16:30", "14:30"),
+        (["My locker is number 112.", "It's not 112, it's 121."], "What number is my locker?", "121", "112"),
         (["The rent is 900 euros.", "Make that 950 euros."], "How much is the rent?", "950", "900"),
         (
             ["The dinner is at Luigi's.", "Where is the dinner?", "That's not right, it's at Mario's."],
