@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from agentmem import Agent
+from agentmem.cli import main
 from agentmem.errors import BadInput
 from agentmem.events import Notice
 from agentmem.models.protocol import GivesProbabilities
@@ -231,6 +232,22 @@ def test_what_the_weights_know_is_answered_though_the_text_names_the_subject(tmp
         assert "trombone" in agent.ask("What does Pavel Janko play?").text
         agent.remember(AGAINST)
         assert "Bondburg" in agent.ask(HOME).text
+
+
+def test_the_command_line_prints_the_note_and_what_the_look_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ["--set", "embedder=hash", "--set", "recall_timeout_s=120"]
+    chat = ["--home", str(tmp_path / "a"), "--model", "local:demo", "--memories", "bm25", *settings]
+    assert main([*chat, "remember", AGAINST]) == 0
+    assert main([*chat, "ask", HOME]) == 0
+    assert "note: the weights of demo say otherwise: Kainstad" in capsys.readouterr().out
+    quoting = ["--home", str(tmp_path / "b"), "--local-model", "demo", "--memories", "bm25,lm", *settings]
+    assert main([*quoting, "remember", ASIDE]) == 0
+    assert main([*quoting, "recall", HOME, "--why"]) == 0
+    told = capsys.readouterr().out
+    assert "looked at demo: alone entropy 0.000, confidence 1.00" in told
+    assert "does not bear on it, and demo knows by itself (confidence gain" in told
 
 
 def test_an_edit_is_heard_in_its_namespace_and_not_in_another(tmp_path: Path) -> None:
