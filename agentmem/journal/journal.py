@@ -18,10 +18,11 @@ from agentmem.contract import Clock
 from agentmem.errors import BadInput, Refused
 from agentmem.journal import purge as purging
 from agentmem.journal.blobs import BlobStore
+from agentmem.journal.choosing import some
 from agentmem.journal.codec import dumps, state_of
 from agentmem.journal.engine import close, open_engine, reading, shrink, url_of, writing
 from agentmem.journal.feed import Feed
-from agentmem.journal.prepared import Prepared
+from agentmem.journal.prepared import Prepared, PreparedInsert
 from agentmem.journal.reader import Reader
 from agentmem.journal.schema import blob_refs, changes, migrate, records, set_aside, touches, versions
 from agentmem.journal.transaction import PERSON, Transaction, in_parts
@@ -30,6 +31,9 @@ from agentmem.records import Draft, Receipt, Status, Update
 
 _TOUCHES = 2048  # that are written at once; those of a process that is killed are lost
 _LAST_CHANGE = Prepared(sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq.desc()).limit(1))
+_TOUCH = PreparedInsert(touches)
+_TOUCHED = Prepared(sa.select(touches).where(touches.c.record_id.in_(some("ids"))))
+_UNTOUCH = Prepared(touches.delete().where(touches.c.record_id.in_(some("ids"))))
 _LAST_VERSION = Prepared(sa.select(sa.func.max(versions.c.id).label("id")))
 
 
@@ -200,13 +204,10 @@ class Journal:
         with writing(self.engine) as connection:
             old: dict[str, int] = {}
             for part in in_parts(list(touched)):
-                chosen = touches.c.record_id.in_(part)
-                old |= {r.record_id: r.hits for r in connection.execute(sa.select(touches).where(chosen))}
-                connection.execute(touches.delete().where(chosen))
-            connection.execute(
-                touches.insert(),
-                [{"record_id": i, "hits": h + old.get(i, 0), "last_at": at} for i, (h, at) in touched.items()],
-            )
+                old |= {row.record_id: row.hits for row in _TOUCHED.rows(connection, ids=list(part))}
+                _UNTOUCH.run(connection, ids=list(part))
+            rows = [{"record_id": i, "hits": h + old.get(i, 0), "last_at": at} for i, (h, at) in touched.items()]
+            _TOUCH.run(connection, rows)
 
     def put_aside(self, view: str, seq: int, record_id: str, error: str) -> None:
         """Note that a view could not apply a change; the view goes on without it."""

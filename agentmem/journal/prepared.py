@@ -20,21 +20,37 @@ _TEXTS = 500  # of one statement, by the lengths of its lists
 
 
 class Prepared:
-    """A select whose values are its named parameters; an expanding one is given a list.
+    """A select, or a delete, whose values are its named parameters; an expanding one is given a list.
 
     Unless the connection has begun a transaction, each is a read of its own: begin where several must agree.
     """
 
-    def __init__(self, statement: sa.Select[Any]) -> None:
+    def __init__(self, statement: sa.Select[Any] | sa.Delete) -> None:
         self._statement = statement
         self._compiled: Any = statement.compile(dialect=_DIALECT)
         self._texts: dict[tuple[int, ...], str] = {}
-        self._row: Any = namedtuple("Row", [column.key for column in statement.selected_columns])  # type: ignore[misc]
+        columns = [str(column.key) for column in statement.selected_columns] if isinstance(statement, sa.Select) else []
+        self._row: Any = namedtuple("Row", columns)  # type: ignore[misc]
 
     def rows(self, connection: sa.Connection, **values: Any) -> Sequence[Any]:
         """All rows, read at once."""
         if not _is_direct(connection):
             return connection.execute(self._statement, values).all()
+        return list(map(self._row._make, self._run(connection, values)))
+
+    def first(self, connection: sa.Connection, **values: Any) -> Any:
+        """The first row; None when there is none."""
+        found = self.rows(connection, **values)
+        return found[0] if found else None
+
+    def run(self, connection: sa.Connection, **values: Any) -> None:
+        """Carry it out; nothing is read."""
+        if _is_direct(connection):
+            self._run(connection, values)
+        else:
+            connection.execute(self._statement, values)
+
+    def _run(self, connection: sa.Connection, values: Mapping[str, Any]) -> list[Any]:
         given = {**self._compiled.params, **values}
         sizes: list[int] = []
         bound: list[Any] = []
@@ -47,15 +63,9 @@ class Prepared:
                 bound.append(value)
         text = self._texts.get(tuple(sizes)) or self._text(tuple(sizes), given)
         try:
-            found = driver_of(connection).execute(text, bound).fetchall()
+            return driver_of(connection).execute(text, bound).fetchall()
         except sqlite3.Error as error:
             fail(text, error)
-        return list(map(self._row._make, found))
-
-    def first(self, connection: sa.Connection, **values: Any) -> Any:
-        """The first row; None when there is none."""
-        found = self.rows(connection, **values)
-        return found[0] if found else None
 
     def _text(self, sizes: tuple[int, ...], values: Mapping[str, Any]) -> str:
         if len(self._texts) >= _TEXTS:

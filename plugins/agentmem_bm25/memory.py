@@ -156,8 +156,11 @@ class Bm25Memory(Memory):
         limit = query.k + query.k // 4 + 8  # lengths up to 40 terms are exact in tantivy, so a few more than k suffice
         while True:
             numbers, floor = self._candidates.best(weights, scope, limit)
-            known = (d for d in table.by_numbers(numbers) if d.id not in ahead and d.number not in self._tail)
-            ranked = sorted([*found, *_scored(known, weights, mean)], key=_order)[: query.k]
+            known = table.by_numbers(numbers)
+            if ahead or self._tail:
+                known = [d for d in known if d.id not in ahead and d.number not in self._tail]
+            ranked = _scored(known, weights, mean)
+            ranked = (sorted([*found, *ranked], key=_order) if found else ranked)[: query.k]
             certain = len(ranked) == query.k and (not ranked or ranked[-1][0] > floor * excess)
             if certain or len(numbers) < limit:
                 return ranked
@@ -253,8 +256,8 @@ def _weights(terms: Iterable[str], frequencies: Any, collection: Collection) -> 
 
 def _scored(documents: Iterable[Document], weights: Mapping[str, float], mean_length: float) -> Ranked:
     scorer = Scorer(weights, mean_length)
-    pairs = [(scorer.score(d.counts, d.length), d.id) for d in documents]
-    return sorted((pair for pair in pairs if pair[0] > 0.0), key=_order)
+    below_zero = sorted((-scorer.score(d.counts, d.length), d.id) for d in documents)  # best first, ties by id
+    return [(-value, record_id) for value, record_id in below_zero if value < 0.0]
 
 
 def _order(pair: tuple[float, str]) -> tuple[float, str]:

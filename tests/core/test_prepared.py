@@ -28,6 +28,9 @@ def everything(journal: Journal) -> list[Any]:
     journal.correct(ids[1], "said otherwise")
     journal.undo(newer.id)
     journal.set_status(ids[2], "archive")
+    for _ in range(2):
+        journal.touch(ids[:3])
+        journal.flush_touches()
     reader, head = journal.records, journal.records.head()
 
     def told(found: Any) -> list[Record]:
@@ -44,6 +47,7 @@ def everything(journal: Journal) -> list[Any]:
         reader.count(kinds=["turn"], at_most=2),
         reader.count_by_kind(),
         reader.child_ids(ids),
+        reader.touches(ids),
         journal.feed.read(0, 100, kinds=["turn", "fact"], view="v", head=head),
         journal.state(),
         journal.fold(),
