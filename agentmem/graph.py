@@ -362,9 +362,8 @@ class Graph:
         if route is not turn.route:
             turn.route = route
             self._tell_route(turn, route, _ms(started))
-            known = {recall.memory for recall in recalls}
             for recall in found:
-                if recall.memory not in known:
+                if all(recall is not known for known in recalls):
                     self._tell_recall(turn, query, recall)
             for sentence in route.notes:
                 self.emit(turn, events.Notice, text=sentence, kept=False)

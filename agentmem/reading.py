@@ -68,7 +68,10 @@ class Reading:
     def settle(
         self, query: Query, situation: Situation, route: Route, recalls: Sequence[Recall]
     ) -> tuple[Route, list[Recall]]:
-        """Let the router look at what came: it may have others asked, or say that nothing supports an answer."""
+        """Let the router look at what came: it may have others asked, or say that nothing supports an answer.
+
+        A memory that failed (the first recall of a model may be too slow: it is loaded) is asked once more with them.
+        """
         found = list(recalls)
         router = self.router
         if not isinstance(router, Escalates):
@@ -77,9 +80,10 @@ class Reading:
             further = router.escalate(query, situation, route, found)
             if further is None:
                 break
-            new = [name for name in further.memories if name not in route.memories]
+            failed = {recall.memory for recall in found if recall.error is not None}
+            new = [name for name in further.memories if name not in route.memories or name in failed]
             route = further
-            found = [recall for recall in found if recall.memory in route.memories]
+            found = [recall for recall in found if recall.memory in route.memories and recall.memory not in new]
             found += self.ask(query, new) if new else []
             if route.abstain:
                 break

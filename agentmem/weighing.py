@@ -30,6 +30,9 @@ class RoutingSettings(BaseModel):
         default="local",
         description="which model may be asked whether recalled text bears on a question: the local one, any, none",
     )
+    seconds: float = Field(
+        default=20.0, gt=0, description="that a question may wait for it; the first one waits until a model is loaded"
+    )
 
 
 def settings_of(home: Home) -> RoutingSettings:
@@ -55,8 +58,8 @@ class Weighing:
         return next((model for model in may_be_asked if isinstance(model, GivesProbabilities)), None)
 
     def weigh(self, query: Query, passages: Sequence[str]) -> Weighed | None:
-        """What the model makes of the question, within the time that a memory has; ModelError when it is too slow."""
-        model, timeout_s = self.model, self._home.settings.recall_timeout_s
+        """What the model makes of the question, within ``routing.seconds``; ModelError when it is too slow."""
+        model, timeout_s = self.model, settings_of(self._home).seconds
         if model is None:
             return None
         if self._hanging is not None and self._hanging.running:

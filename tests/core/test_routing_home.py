@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agentmem.agent import Agent
 from agentmem.cli import main
+from agentmem.contract import Context, Memory, MemoryConfig
 from agentmem.errors import BadInput
 from agentmem.events import Composed, Routed
-from agentmem.records import Draft, Namespace
-from agentmem.router import Route
+from agentmem.records import Change, Draft, Hit, Namespace, Query, Recall
+from agentmem.router import Route, Situation
 from agentmem.routing.arms import Arm, Prices
 from agentmem.routing.features import NAMES
 from agentmem.routing.history import examples_of, recalibrated
@@ -83,6 +86,44 @@ def test_a_model_is_shown_more_when_what_was_found_leaves_the_question_open(tmp_
         count, reason = shown("What does Clara keep behind the lighthouse?")
         assert count == 6
         assert "2 words of the question are in no hit" in reason
+
+
+class _Loading(Memory):
+    """Fails at its first recall, as one does whose model is still being loaded."""
+
+    name = "loading"
+
+    def __init__(self, context: Context, config: MemoryConfig | None = None) -> None:
+        super().__init__(context, config)
+        self.asked = 0
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        pass
+
+    def recall(self, query: Query) -> Recall:
+        self.asked += 1
+        if self.asked == 1:
+            raise RuntimeError("not loaded yet")
+        return Recall(hits=tuple(Hit(r, 1.0) for r in self.context.records.find(namespace=query.namespace, limit=1)))
+
+
+class _Insisting:
+    """A router that is not content with what came at first."""
+
+    def route(self, query: Query, situation: Situation) -> Route:
+        return Route(("loading",), "the only one")
+
+    def escalate(self, query: Query, situation: Situation, route: Route, recalls: Sequence[Recall]) -> Route | None:
+        return None if route.reason.endswith("again") else replace(route, reason="again")
+
+
+def test_a_memory_that_failed_is_asked_once_more_when_the_router_asks_for_more(tmp_path: Path) -> None:
+    with Agent.open(tmp_path, memories=("loading",), plugins={"loading": _Loading}, embedder="hash") as agent:
+        agent.remember("Clara runs the bakery.")
+        agent._reading._router = _Insisting()
+        found = agent.search("What does Clara run?")
+        assert [hit.record.body for hit in found.hits] == ["Clara runs the bakery."]
+        assert [recall.error for recall in found.recalls] == [None]
 
 
 def test_a_trace_keeps_the_decision_in_numbers_and_no_word_of_the_question(tmp_path: Path) -> None:

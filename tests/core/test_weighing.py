@@ -162,7 +162,7 @@ def test_a_setting_that_is_not_right_is_told_with_what_would_be(tmp_path: Path) 
 
 def test_a_look_is_taken_in_the_namespace_of_the_question_and_in_the_time_of_a_memory(tmp_path: Path) -> None:
     slow: Any = Knowing(waits=True)
-    with open_agent(tmp_path, local_model=slow, recall_timeout_s=0.05) as agent:
+    with open_agent(tmp_path, local_model=slow, routing={"seconds": 0.05}) as agent:
         weighing, query = Weighing(agent.home), Query(text=QUESTION, namespace=("ann",))
         with pytest.raises(ModelError, match="within"):
             weighing.weigh(query, PASSAGES)
